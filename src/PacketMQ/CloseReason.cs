@@ -1,0 +1,136 @@
+namespace PacketMQ;
+
+/// <summary>
+/// Why a connection ended: a dotted name such as <c>reason.unknown</c>. The list is open, as on the wire (protocol, "Closing"):
+/// the members here are the ones that this library gives, an application adds its own with <see cref="CloseReason(string)"/>.
+/// </summary>
+/// <remarks>A default instance equals <see cref="Unknown"/>. <c>docs/closing-and-errors.md</c> tells what each one means and what each end sees.</remarks>
+public readonly record struct CloseReason
+{
+    /// <summary>The longest name of a reason, in bytes; a peer's longer one is read as <see cref="Unknown"/>.</summary>
+    public const int MaxNameLength = 256;
+
+    private readonly string? _name;
+
+    /// <summary>Makes a reason of an application's own.</summary>
+    /// <param name="name">1 to <see cref="MaxNameLength"/> printable ASCII characters, by convention dotted: <c>reason.kicked</c>.</param>
+    /// <exception cref="ArgumentException"><paramref name="name"/> is empty, too long or holds other characters.</exception>
+    public CloseReason(string name)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        if (!IsValidName(name))
+        {
+            throw new ArgumentException(
+                $"The close reason '{PrintableText.Escape(name)}' must be 1 to {MaxNameLength} printable ASCII characters.", nameof(name));
+        }
+
+        _name = name;
+    }
+
+    /// <summary>The dotted name, as it goes over the wire.</summary>
+    public string Name => _name ?? "reason.unknown";
+
+    /// <summary>No reason was given.</summary>
+    public static CloseReason Unknown => new("reason.unknown");
+
+    /// <summary>The reason that Python's memory peers give.</summary>
+    public static CloseReason Generic => new("reason.generic");
+
+    /// <summary>The other side speaks another version of the protocol.</summary>
+    public static CloseReason VersionMismatch => new("reason.versionmismatch");
+
+    /// <summary>Both sides adapt their packet ids, or neither does.</summary>
+    public static CloseReason SameAdaptivePolicy => new("reason.sameadaptivepolicy");
+
+    /// <summary>The sides registered different packet names; <see cref="CloseInfo.MissingHere"/> and <see cref="CloseInfo.MissingThere"/> list them.</summary>
+    public static CloseReason NonEqualPackets => new("reason.nonequalpackets");
+
+    /// <summary>The peer stopped: <see cref="Peer.StopAsync"/> or its disposal.</summary>
+    public static CloseReason Shutdown => new("reason.shutdown");
+
+    /// <summary>The application cut the connection with <see cref="Connection.Abort"/>.</summary>
+    public static CloseReason Aborted => new("reason.aborted");
+
+    /// <summary>The other side ended the stream between two frames without a softquit.</summary>
+    public static CloseReason Disconnected => new("reason.disconnected");
+
+    /// <summary>The other side ended the stream inside a frame: what it was sending is lost.</summary>
+    public static CloseReason TruncatedFrame => new("reason.truncatedframe");
+
+    /// <summary>The transport failed: a reset, an unreachable network, an error of the socket.</summary>
+    public static CloseReason ConnectionReset => new("reason.connectionreset");
+
+    /// <summary>The handshake was not through within <see cref="PeerOptions.HandshakeTimeout"/>.</summary>
+    public static CloseReason HandshakeTimeout => new("reason.handshaketimeout");
+
+    /// <summary>A frame was begun and then arrived slower than <see cref="PeerOptions.MinReceiveRate"/>.</summary>
+    public static CloseReason StalledFrame => new("reason.stalledframe");
+
+    /// <summary>The other side took nothing for <see cref="PeerOptions.SendTimeout"/> while data was waiting for it.</summary>
+    public static CloseReason SlowConsumer => new("reason.slowconsumer");
+
+    /// <summary>A frame's length is above the limit of the connection's state.</summary>
+    public static CloseReason FrameTooLarge => new("reason.frametoolarge");
+
+    /// <summary>A frame's length has no room for the packet id.</summary>
+    public static CloseReason FrameTooSmall => new("reason.frametoosmall");
+
+    /// <summary>A payload is not exactly one well-formed msgpack value.</summary>
+    public static CloseReason MalformedPayload => new("reason.malformedpayload");
+
+    /// <summary>A payload nests deeper than <see cref="PeerOptions.MaxDepth"/>.</summary>
+    public static CloseReason DepthExceeded => new("reason.depthexceeded");
+
+    /// <summary>A payload has more values than <see cref="PeerOptions.MaxItemsPerPacket"/>.</summary>
+    public static CloseReason TooManyItems => new("reason.toomanyitems");
+
+    /// <summary>A map in a payload has the same key twice.</summary>
+    public static CloseReason DuplicateKey => new("reason.duplicatekey");
+
+    /// <summary>A well-formed payload does not fit the type that is registered for its packet.</summary>
+    public static CloseReason TypeMismatch => new("reason.typemismatch");
+
+    /// <summary>A control packet of the handshake lacks a field or has one of another type.</summary>
+    public static CloseReason BadHandshake => new("reason.badhandshake");
+
+    /// <summary>A packet came in a state in which the protocol does not allow it.</summary>
+    public static CloseReason UnexpectedPacket => new("reason.unexpectedpacket");
+
+    /// <summary>A packet id came that the handshake did not agree on.</summary>
+    public static CloseReason UnknownPacket => new("reason.unknownpacket");
+
+    /// <summary>The peer's id map has an id twice, or one that is no id.</summary>
+    public static CloseReason IdMapInvalid => new("reason.idmapinvalid");
+
+    /// <summary>The peer's id map gives a reserved id to an application's packet, or another id to a control packet.</summary>
+    public static CloseReason ReservedId => new("reason.reservedid");
+
+    /// <summary>The peer's id map lists more than <see cref="PeerOptions.MaxPacketTypes"/> names.</summary>
+    public static CloseReason TooManyPackets => new("reason.toomanypackets");
+
+    /// <summary>The peer's id map has a name that is empty, too long or not printable ASCII.</summary>
+    public static CloseReason NameInvalid => new("reason.nameinvalid");
+
+    /// <summary>A handler threw, and <see cref="PeerOptions.HandlerFailure"/> says that this ends the connection.</summary>
+    public static CloseReason HandlerFailed => new("reason.handlerfailed");
+
+    /// <summary>An error of this library itself. It is logged with its exception; please report it.</summary>
+    public static CloseReason InternalError => new("reason.internalerror");
+
+    /// <summary>Reads a reason from its dotted name.</summary>
+    /// <param name="name">See <see cref="CloseReason(string)"/>.</param>
+    public static implicit operator CloseReason(string name) => new(name);
+
+    /// <summary>Tells whether <paramref name="name"/> could be a reason's name.</summary>
+    internal static bool IsValidName(ReadOnlySpan<char> name)
+        => name.Length is > 0 and <= MaxNameLength && !name.ContainsAnyExceptInRange(' ', '~');
+
+    /// <summary>Equal reasons have equal names.</summary>
+    public bool Equals(CloseReason other) => Name == other.Name;
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Name.GetHashCode(StringComparison.Ordinal);
+
+    /// <summary>The dotted name.</summary>
+    public override string ToString() => Name;
+}

@@ -1,0 +1,3 @@
+namespace PacketMQ;
+/// <summary>x</summary>
+public sealed class PacketLog;

@@ -1,0 +1,90 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+
+namespace PacketMQ;
+
+/// <summary>
+/// Everything about a <see cref="Peer"/> that can be set. The defaults are safe for a server that faces a network. Checked once,
+/// when the peer is made: zero and negative values are refused, and where "unlimited" is possible it is <see langword="null"/>.
+/// </summary>
+/// <remarks>Lengths of frames count the packet id (2 bytes) and the payload, as the length field on the wire does.</remarks>
+public sealed record PeerOptions
+{
+    /// <summary>The largest control frame that is read, the id map excepted. Bytes; 64 to 1 073 741 824; default 4 096.</summary>
+    public int MaxHandshakeFrameBytes { get; init; } = 4_096;
+
+    /// <summary>The largest id map (PUBIDS) that is read. Bytes; 64 to 1 073 741 824; default 99 999, the most that a Python peer can send.</summary>
+    public int MaxIdMapFrameBytes { get; init; } = 99_999;
+
+    /// <summary>The largest application frame that is read. Bytes; 64 to 1 073 741 824; default 1 048 576.</summary>
+    public int MaxFrameBytes { get; init; } = 1_048_576;
+
+    /// <summary>How deep arrays and maps may nest in a payload, in both directions. 1 to 256; default 64.</summary>
+    public int MaxDepth { get; init; } = 64;
+
+    /// <summary>How many msgpack values one payload may hold, containers, keys and elements all counted. Default 65 536.</summary>
+    public int MaxItemsPerPacket { get; init; } = 65_536;
+
+    /// <summary>How many names the other side's id map may list. 4 to 65 536; default 4 096.</summary>
+    public int MaxPacketTypes { get; init; } = 4_096;
+
+    /// <summary>How long a connection may take from its beginning to the end of the handshake. Default 10 s; looked at once a second.</summary>
+    public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>
+    /// The slowest average rate, in bytes a second, at which the rest of a begun frame may arrive; <see langword="null"/> switches
+    /// the check off. Default 240. It counts from <see cref="MinReceiveRateGracePeriod"/> after the frame's beginning.
+    /// </summary>
+    public int? MinReceiveRate { get; init; } = 240;
+
+    /// <summary>How long a frame may be incomplete before <see cref="MinReceiveRate"/> counts. Default 5 s.</summary>
+    public TimeSpan MinReceiveRateGracePeriod { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>
+    /// How long each step of ending a connection may take: a handler that still runs, the last bytes, the other side's own end.
+    /// After that the transport is cut. Default 5 s.
+    /// </summary>
+    public TimeSpan CloseTimeout { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How many bytes may wait for the transport on one connection; a send that finds more waits. At least 99 999 + 4; default 1 048 576.</summary>
+    public int MaxPendingSendBytes { get; init; } = 1_048_576;
+
+    /// <summary>
+    /// How long the other side may take nothing while data waits for it, before the connection ends as
+    /// <see cref="CloseReason.SlowConsumer"/>. <see langword="null"/>: for ever. Default 10 s; looked at once a second.
+    /// </summary>
+    public TimeSpan? SendTimeout { get; init; } = TimeSpan.FromSeconds(10);
+
+    /// <summary>How many bytes are read ahead while a handler is still busy; then reading stops until it returns. Default 1 048 576.</summary>
+    public int MaxReadAheadBytes { get; init; } = 1_048_576;
+
+    /// <summary>How many connections the system may hold back for a listener. Default 512.</summary>
+    public int AcceptBacklog { get; init; } = 512;
+
+    /// <summary>What the adapting side does when the two registries have different names. Default <see cref="PacketMismatch.Refuse"/>.</summary>
+    public PacketMismatch PacketMismatch { get; init; }
+
+    /// <summary>
+    /// With <see cref="PacketMismatch.Allow"/>: the packet that stands, on each connection, for the names which only the other side
+    /// registered, so that they can be sent and received by name. <see langword="null"/> (default): such names stay unknown.
+    /// </summary>
+    public Packet? FallbackPacket { get; init; }
+
+    /// <summary>What happens when a packet id comes that this side does not know. Default <see cref="RefusalAction.Close"/>.</summary>
+    public RefusalAction UnknownPacket { get; init; }
+
+    /// <summary>What happens when a well-formed payload does not fit its packet's type. Default <see cref="RefusalAction.Close"/>.</summary>
+    public RefusalAction UnfitPayload { get; init; }
+
+    /// <summary>What happens to the connection when a handler throws. Default <see cref="HandlerFailureAction.Continue"/>.</summary>
+    public HandlerFailureAction HandlerFailure { get; init; }
+
+    /// <summary>Keeps the last packets for debugging; <see langword="null"/> (default): none are kept.</summary>
+    public PacketLog? PacketLog { get; init; }
+
+    /// <summary>Where the clock and all time-outs come from. Only its monotonic time is used for time-outs.</summary>
+    public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>Where the log goes. Payloads are never logged, and text from peers is escaped and cut.</summary>
+    public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
+}

@@ -1,0 +1,9 @@
+namespace PacketMQ.Serialization;
+
+/// <summary>A well-formed payload that can't become the value it should be: the sender's fault. The message names the offending part, escaped.</summary>
+internal sealed class PayloadException(CloseReason reason, string message, Exception? innerException = null)
+    : Exception(message, innerException)
+{
+    /// <summary><see cref="CloseReason.TypeMismatch"/> or <see cref="CloseReason.DuplicateKey"/>.</summary>
+    public CloseReason Reason { get; } = reason;
+}

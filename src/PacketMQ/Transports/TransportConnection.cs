@@ -1,0 +1,25 @@
+using System.IO.Pipelines;
+using System.Net;
+
+namespace PacketMQ.Transports;
+
+/// <summary>
+/// One byte stream in both directions: all that a transport hands over. The reader keeps unconsumed bytes where they are (it
+/// chains segments, it never moves them), so that a payload stays valid while more is read. Completing <see cref="Output"/> ends
+/// the own direction only (a FIN); <see cref="Abort"/> cuts both at once (a RST); disposing frees everything.
+/// </summary>
+internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
+{
+    public abstract PipeReader Input { get; }
+
+    public abstract PipeWriter Output { get; }
+
+    public virtual EndPoint? LocalEndPoint => null;
+
+    public virtual EndPoint? RemoteEndPoint => null;
+
+    /// <summary>Cuts the stream without a farewell. Pending reads and writes end at once. May be called from any thread, more than once.</summary>
+    public abstract void Abort();
+
+    public abstract ValueTask DisposeAsync();
+}

@@ -1,0 +1,19 @@
+using System.Collections.Immutable;
+
+namespace PacketMQ.Wire;
+
+/// <summary>
+/// What a handshake agreed on: which id each packet has on this one connection. It belongs to the connection alone; the registry
+/// and the contract are never changed by it.
+/// </summary>
+internal sealed class Agreement
+{
+    /// <summary>The id on the wire of each packet of the own contract, in its order; -1 where the other side does not have the name.</summary>
+    public required ImmutableArray<int> WireIds { get; init; }
+
+    /// <summary>What only the other side has. Empty unless unequal packets are allowed.</summary>
+    public required ImmutableArray<PacketDeclaration> OnlyThere { get; init; }
+
+    /// <summary>Whether <see cref="WireIds"/> are the own contract's ids and <see cref="OnlyThere"/> is empty, so that one table can serve all such connections.</summary>
+    public required bool IsOwnContract { get; init; }
+}
