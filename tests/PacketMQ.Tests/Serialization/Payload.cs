@@ -45,6 +45,25 @@ internal static class Payload
 
     public static object? Read(string hex) => Read(Bytes(hex));
 
+    public static byte[] WriteTyped<T>(T value)
+    {
+        var output = new ArrayBufferWriter<byte>();
+        TypedCodec<T>.Create().Write(output, value);
+        return output.WrittenSpan.ToArray();
+    }
+
+    public static T ReadTyped<T>(string hex, bool hasBinaryKeys = false) => ReadTyped<T>(Bytes(hex), hasBinaryKeys);
+
+    public static T ReadTyped<T>(byte[] bytes, bool hasBinaryKeys = false) => TypedCodec<T>.Create().Read(Whole(bytes), hasBinaryKeys);
+
+    public static PayloadException AssertMismatch<T>(string hex, string named)
+    {
+        PayloadException e = Assert.Throws<PayloadException>(() => ReadTyped<T>(hex));
+        Assert.Equal(CloseReason.TypeMismatch, e.Reason);
+        Assert.Contains(named, e.Message);
+        return e;
+    }
+
     /// <summary>A map32 or array32 and the elements that were written one after the other.</summary>
     public static byte[] Container(byte code, int count, Action<ArrayBufferWriter<byte>> writeElements)
     {
