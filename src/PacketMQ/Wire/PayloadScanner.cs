@@ -1,0 +1,95 @@
+using System.Buffers;
+using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Text.Unicode;
+
+namespace PacketMQ.Wire;
+
+/// <summary>
+/// Checks that a payload is exactly one well-formed msgpack value within the limits (protocol, "Frame" and "Msgpack details"), so
+/// that nothing behind it meets a cut value, invalid text, a bomb of nested containers or a count that no bytes stand for. It
+/// reads forward once, calls nothing recursively and allocates nothing, whatever the payload declares.
+/// </summary>
+internal static class PayloadScanner
+{
+    /// <summary>The highest limit of the depth. The room for it is on the stack and not cleared, which is most of what a small payload costs.</summary>
+    public const int MaxDepth = 256;
+
+    /// <summary>Returns whether a key of some map is BIN, as Python 2 sends them.</summary>
+    /// <exception cref="ProtocolException">The payload is refused.</exception>
+    public static bool Scan(in ReadOnlySequence<byte> payload, int maxDepth, int maxItems)
+    {
+        return payload.IsSingleSegment
+            ? Scan(payload.FirstSpan, maxDepth, maxItems)
+            : ScanSegments(payload, maxDepth, maxItems);
+    }
+
+    /// <inheritdoc cref="Scan(in ReadOnlySequence{byte}, int, int)"/>
+    public static bool Scan(ReadOnlySpan<byte> payload, int maxDepth, int maxItems)
+        => !IsLoneValue(payload) && ScanContiguous(payload, maxDepth, maxItems);
+
+    /// <summary>The shortest way for a payload without containers. <see langword="false"/> means only: look closer.</summary>
+    private static bool IsLoneValue(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.IsEmpty)
+            return false;
+        byte code = bytes[0];
+        switch (code)
+        {
+            case <= MsgpackCode.MaxPositiveFixInt or >= MsgpackCode.MinNegativeFixInt:
+                return bytes.Length == 1;
+            case >= MsgpackCode.MinFixStr and <= MsgpackCode.MaxFixStr:
+                return bytes.Length == 1 + (code & 0x1f) && Utf8.IsValid(bytes[1..]);
+            case MsgpackCode.Bin8:
+                return bytes.Length >= 2 && bytes.Length == 2 + bytes[1];
+            case MsgpackCode.Bin16:
+                return bytes.Length >= 3 && bytes.Length == 3 + BinaryPrimitives.ReadUInt16BigEndian(bytes[1..]);
+            case MsgpackCode.Bin32:
+                return bytes.Length >= 5 && (uint)bytes.Length - 5 == BinaryPrimitives.ReadUInt32BigEndian(bytes[1..]);
+            case MsgpackCode.Str8:
+                return bytes.Length >= 2 && bytes.Length == 2 + bytes[1] && Utf8.IsValid(bytes[2..]);
+            case MsgpackCode.Str16:
+                return bytes.Length >= 3 && bytes.Length == 3 + BinaryPrimitives.ReadUInt16BigEndian(bytes[1..])
+                    && Utf8.IsValid(bytes[3..]);
+            default:
+                return MsgpackCode.ScalarBytes(code) == bytes.Length;
+        }
+    }
+
+    [SkipLocalsInit]
+    private static bool ScanContiguous(ReadOnlySpan<byte> bytes, int maxDepth, int maxItems)
+    {
+        var scan = new PayloadScan((stackalloc uint[MaxDepth])[..maxDepth], maxItems, bytes.Length);
+        scan.Advance(scan.Run(bytes, out _));
+        scan.Finish();
+        return scan.HasBinaryKeys;
+    }
+
+    [SkipLocalsInit]
+    private static bool ScanSegments(in ReadOnlySequence<byte> payload, int maxDepth, int maxItems)
+    {
+        var scan = new PayloadScan((stackalloc uint[MaxDepth])[..maxDepth], maxItems, payload.Length);
+        Span<byte> bridge = stackalloc byte[PayloadScan.MaxHeadBytes];
+        ReadOnlySequence<byte> rest = payload;
+        while (!scan.IsComplete)
+        {
+            scoped ReadOnlySpan<byte> bytes = rest.FirstSpan;
+            if (bytes.Length < bridge.Length && bytes.Length < rest.Length)
+            {
+                // A value's head may lie across the boundary: look at it in one piece.
+                int length = (int)long.Min(bridge.Length, rest.Length);
+                rest.Slice(0, length).CopyTo(bridge);
+                bytes = bridge[..length];
+            }
+
+            long end = scan.Run(bytes, out long textBytes);
+            if (textBytes != 0 && !SegmentedText.IsUtf8(rest.Slice(end - textBytes, textBytes)))
+                scan.RefuseText(end - textBytes);
+            scan.Advance(end);
+            rest = rest.Slice(end);
+        }
+
+        scan.Finish();
+        return scan.HasBinaryKeys;
+    }
+}
