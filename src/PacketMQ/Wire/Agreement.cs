@@ -16,4 +16,23 @@ internal sealed class Agreement
 
     /// <summary>Whether <see cref="WireIds"/> are the own contract's ids and <see cref="OnlyThere"/> is empty, so that one table can serve all such connections.</summary>
     public required bool IsOwnContract { get; init; }
+
+    /// <summary>The ids of the side that does not adapt: its own.</summary>
+    public static Agreement OnOwnIds(Contract contract) => new()
+    {
+        WireIds = contract.Ids,
+        OnlyThere = [],
+        IsOwnContract = true,
+    };
+
+    /// <summary>The ids of the side that adapts: the other side's.</summary>
+    public static Agreement OnTheirIds(Contract contract, IdMap there, NameDifference difference)
+    {
+        ImmutableArray<int> ids = [.. contract.Packets.Select(packet => there.TryGetId(packet.Name, out int id) ? id : -1)];
+        ImmutableArray<PacketDeclaration> onlyThere =
+            [.. difference.MissingHere.Select(name => there.TryGetId(name, out int id) ? new PacketDeclaration(name, id) : default)];
+        return onlyThere.IsEmpty && ids.SequenceEqual(contract.Ids)
+            ? OnOwnIds(contract)
+            : new() { WireIds = ids, OnlyThere = onlyThere, IsOwnContract = false };
+    }
 }
