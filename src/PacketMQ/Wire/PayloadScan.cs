@@ -115,7 +115,7 @@ internal ref struct PayloadScan(Span<uint> levels, int maxItems, long payloadByt
 
     /// <summary>Most texts of small packets are ASCII and shorter than a call of the general check is worth.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static bool IsText(ReadOnlySpan<byte> text)
+    public static bool IsText(ReadOnlySpan<byte> text)
     {
         uint bits = 0x80;
         if (text.Length is >= sizeof(ulong) and <= 2 * sizeof(ulong))

@@ -26,7 +26,7 @@ internal static class PayloadScanner
 
     /// <inheritdoc cref="Scan(in ReadOnlySequence{byte}, int, int)"/>
     public static bool Scan(ReadOnlySpan<byte> payload, int maxDepth, int maxItems)
-        => !IsLoneValue(payload) && ScanContiguous(payload, maxDepth, maxItems);
+        => !IsLoneValue(payload) && !IsFlatContainer(payload, maxItems) && ScanContiguous(payload, maxDepth, maxItems);
 
     /// <summary>The shortest way for a payload without containers. <see langword="false"/> means only: look closer.</summary>
     private static bool IsLoneValue(ReadOnlySpan<byte> bytes)
@@ -54,6 +54,42 @@ internal static class PayloadScanner
             default:
                 return MsgpackCode.ScalarBytes(code) == bytes.Length;
         }
+    }
+
+    /// <summary>
+    /// The shortest way for one small container of numbers and short texts, which is what most typed packets are: no level has
+    /// to be remembered. <see langword="false"/> means only: look closer.
+    /// </summary>
+    private static bool IsFlatContainer(ReadOnlySpan<byte> bytes, int maxItems)
+    {
+        if (bytes.IsEmpty || bytes[0] is < MsgpackCode.MinFixMap or > MsgpackCode.MaxFixArray)
+            return false;
+        int values = bytes[0] < MsgpackCode.MinFixArray ? 2 * (bytes[0] & 0x0f) : bytes[0] & 0x0f;
+        if (values >= maxItems)
+            return false;
+
+        int index = 1;
+        for (; values > 0 && (uint)index < (uint)bytes.Length; values--)
+        {
+            byte code = bytes[index++];
+            if (code is <= MsgpackCode.MaxPositiveFixInt or >= MsgpackCode.MinNegativeFixInt)
+                continue;
+            if (code is >= MsgpackCode.MinFixStr and <= MsgpackCode.MaxFixStr)
+            {
+                int length = code & 0x1f;
+                if (length > bytes.Length - index || !PayloadScan.IsText(bytes.Slice(index, length)))
+                    return false;
+                index += length;
+                continue;
+            }
+
+            int scalarBytes = MsgpackCode.ScalarBytes(code);
+            if (scalarBytes == 0)
+                return false;
+            index += scalarBytes - 1;
+        }
+
+        return values == 0 && index == bytes.Length;
     }
 
     [SkipLocalsInit]
