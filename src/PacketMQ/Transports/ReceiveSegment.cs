@@ -1,0 +1,56 @@
+using System.Buffers;
+
+namespace PacketMQ.Transports;
+
+/// <summary>
+/// One pooled array in the chain of received bytes. The <see cref="ReceiveBuffer"/> that made it owns it. While a segment is the
+/// last of its chain its <see cref="ReadOnlySequenceSegment{T}.Memory"/> only ever grows, in place: whoever still reads an
+/// earlier slice sees the same array at the same offset.
+/// </summary>
+internal sealed class ReceiveSegment : ReadOnlySequenceSegment<byte>
+{
+    public byte[]? Array { get; private set; }
+
+    /// <summary>How many bytes of <see cref="Array"/> were received.</summary>
+    public int Length { get; private set; }
+
+    public int FreeLength => Array is null ? 0 : Array.Length - Length;
+
+    public Span<byte> FreeSpace => Array.AsSpan(Length);
+
+    public ReceiveSegment? NextSegment => (ReceiveSegment?)Next;
+
+    public long EndIndex => RunningIndex + Length;
+
+    public void Attach(byte[] array) => Array = array;
+
+    /// <summary>Takes the array away, for the pool. Only an empty segment can spare it.</summary>
+    public byte[]? Detach()
+    {
+        byte[]? array = Array;
+        Array = null;
+        Memory = default;
+        return array;
+    }
+
+    public void Fill(int count)
+    {
+        Length += count;
+        Memory = new ReadOnlyMemory<byte>(Array, 0, Length);
+    }
+
+    public void Append(ReceiveSegment next)
+    {
+        next.RunningIndex = EndIndex;
+        Next = next;
+    }
+
+    /// <summary>Forgets the bytes and keeps the array. The index goes on counting, so that a stale position is told from a valid one.</summary>
+    public void Empty()
+    {
+        RunningIndex = EndIndex;
+        Length = 0;
+        Memory = default;
+        Next = null;
+    }
+}
