@@ -1,0 +1,85 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Net;
+using System.Net.Sockets;
+
+namespace PacketMQ.Transports;
+
+/// <summary>
+/// A connected TCP or Unix domain socket, which it owns. Every failure of <see cref="Input"/> and <see cref="Output"/> is an
+/// IOException that tells the first cause. An aborted TCP connection is a reset on the other side; an aborted Unix socket can
+/// only be an end of stream there. <see cref="Abort"/> and <see cref="DisposeAsync"/> may be called from any thread, at once and
+/// more than once; a slice of received bytes must not outlive a disposal between two reads.
+/// </summary>
+internal sealed class SocketConnection : TransportConnection
+{
+    private const int ProtocolTcp = 6;
+    private const int LinuxTcpUserTimeout = 18;
+
+    private readonly Socket _socket;
+    private readonly SocketFault _fault = new();
+    private readonly SocketPipeReader _input;
+    private readonly SocketPipeWriter _output;
+
+    public SocketConnection(Socket socket, ArrayPool<byte>? pool = null)
+    {
+        _socket = socket;
+        pool ??= ArrayPool<byte>.Shared;
+        if (socket.ProtocolType == ProtocolType.Tcp)
+            PrepareTcp(socket);
+        // Reader and writer ask the kernel first and wait only when it has nothing to say.
+        socket.Blocking = false;
+        LocalEndPoint = Unmapped(socket.LocalEndPoint);
+        RemoteEndPoint = Unmapped(socket.RemoteEndPoint);
+        _input = new SocketPipeReader(socket, _fault, pool);
+        _output = new SocketPipeWriter(socket, _fault, pool);
+    }
+
+    public override PipeReader Input => _input;
+
+    public override PipeWriter Output => _output;
+
+    public override EndPoint? LocalEndPoint { get; }
+
+    public override EndPoint? RemoteEndPoint { get; }
+
+    public override void Abort()
+    {
+        _fault.CloseHere("The connection was aborted on this side.");
+        // A time-out of zero throws away what was not sent and says RST instead of FIN.
+        _socket.Close(timeout: 0);
+    }
+
+    public override ValueTask DisposeAsync()
+    {
+        _fault.CloseHere("The connection was disposed.");
+        _socket.Dispose();
+        _input.Close();
+        return ValueTask.CompletedTask;
+    }
+
+    /// <summary>
+    /// A peer that vanished without a farewell is noticed by the kernel: an idle one by the probes, one that leaves our bytes
+    /// unacknowledged by the user time-out (which the probes alone don't cover, as they wait for the retransmissions).
+    /// </summary>
+    private static void PrepareTcp(Socket socket)
+    {
+        socket.NoDelay = true;
+        socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
+        if (OperatingSystem.IsLinux())
+        {
+            int milliseconds = 30_000;
+            socket.SetRawSocketOption(ProtocolTcp, LinuxTcpUserTimeout,
+                System.Runtime.InteropServices.MemoryMarshal.AsBytes(new ReadOnlySpan<int>(in milliseconds)));
+        }
+    }
+
+    /// <summary>A dual-stack listener sees IPv4 peers as mapped addresses; limits per address and logs want the plain one.</summary>
+    private static EndPoint? Unmapped(EndPoint? endPoint)
+        => endPoint is IPEndPoint { Address.IsIPv4MappedToIPv6: true } mapped
+            ? new IPEndPoint(mapped.Address.MapToIPv4(), mapped.Port)
+            : endPoint;
+}
