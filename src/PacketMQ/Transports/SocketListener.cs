@@ -1,0 +1,93 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace PacketMQ.Transports;
+
+/// <summary>
+/// Accepts TCP or Unix domain socket connections. One accept at a time; disposing from any thread ends a pending one with an
+/// <see cref="ObjectDisposedException"/> or a <see cref="SocketException"/>.
+/// </summary>
+internal sealed class SocketListener : IAsyncDisposable, IDisposable
+{
+    private readonly Socket _socket;
+
+    private SocketListener(Socket socket) => _socket = socket;
+
+    /// <summary>Where clients can connect to: with the port that the system has chosen if none was asked for.</summary>
+    public EndPoint LocalEndPoint => _socket.LocalEndPoint!;
+
+    /// <summary>Listens. IPv6 "any" takes IPv4 clients too. A Unix socket's file that nobody listens on any more is replaced.</summary>
+    /// <exception cref="SocketException">The address is taken, or is not this machine's.</exception>
+    public static SocketListener Bind(EndPoint endPoint, int backlog)
+    {
+        if (endPoint is UnixDomainSocketEndPoint unixEndPoint)
+            UnixSocketFile.RemoveIfStale(unixEndPoint);
+        ProtocolType protocol = endPoint is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp;
+        var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, protocol);
+        try
+        {
+            if (endPoint is IPEndPoint { Address: var address } && address.Equals(IPAddress.IPv6Any))
+                socket.DualMode = true;
+            socket.Bind(endPoint);
+            socket.Listen(backlog);
+            return new SocketListener(socket);
+        }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Listens on every address of this machine, of both families where there is IPv6.</summary>
+    /// <exception cref="SocketException">The port is taken.</exception>
+    public static SocketListener BindAnyAddress(int port, int backlog)
+    {
+        if (Socket.OSSupportsIPv6)
+        {
+            try
+            {
+                return Bind(new IPEndPoint(IPAddress.IPv6Any, port), backlog);
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode
+                is SocketError.AddressFamilyNotSupported or SocketError.AddressNotAvailable or SocketError.ProtocolNotSupported)
+            {
+                // Compiled in but switched off.
+            }
+        }
+
+        return Bind(new IPEndPoint(IPAddress.Any, port), backlog);
+    }
+
+    /// <summary>The next connection. A client that has gone before its turn is passed over.</summary>
+    /// <exception cref="SocketException">
+    /// The system can't accept now, for want of descriptors (<see cref="SocketError.TooManyOpenSockets"/>) or memory. The
+    /// listener is still good: try again a little later.
+    /// </exception>
+    public async ValueTask<TransportConnection> AcceptAsync(CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            Socket? socket = null;
+            try
+            {
+                socket = await _socket.AcceptAsync(cancellationToken).ConfigureAwait(false);
+                return new SocketConnection(socket);
+            }
+            catch (SocketException exception) when (socket is not null
+                || exception.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
+            {
+                socket?.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Stops listening; a Unix socket's file goes with it (the runtime deletes what it has bound).</summary>
+    public void Dispose() => _socket.Dispose();
+
+    public ValueTask DisposeAsync()
+    {
+        Dispose();
+        return ValueTask.CompletedTask;
+    }
+}
