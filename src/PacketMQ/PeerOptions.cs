@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using PacketMQ.Wire;
 
 namespace PacketMQ;
 
@@ -87,4 +88,55 @@ public sealed record PeerOptions
 
     /// <summary>Where the log goes. Payloads are never logged, and text from peers is escaped and cut.</summary>
     public ILoggerFactory LoggerFactory { get; init; } = NullLoggerFactory.Instance;
+
+    /// <summary>Checks every value, and the limits against each other.</summary>
+    /// <exception cref="ArgumentException">A value is out of its range; the message names it and the range.</exception>
+    internal void Validate()
+    {
+        const int largestFrame = 1_073_741_824;
+        CheckRange(MaxHandshakeFrameBytes, 64, largestFrame, nameof(MaxHandshakeFrameBytes));
+        CheckRange(MaxIdMapFrameBytes, 64, largestFrame, nameof(MaxIdMapFrameBytes));
+        CheckRange(MaxFrameBytes, 64, largestFrame, nameof(MaxFrameBytes));
+        CheckRange(MaxDepth, 1, 256, nameof(MaxDepth));
+        CheckRange(MaxItemsPerPacket, 1, int.MaxValue, nameof(MaxItemsPerPacket));
+        CheckRange(MaxPacketTypes, 4, 65_536, nameof(MaxPacketTypes));
+        CheckRange(MinReceiveRate ?? 1, 1, int.MaxValue, nameof(MinReceiveRate));
+        CheckRange(MaxPendingSendBytes, WireProtocol.MaxLegacyFrameBytes + WireProtocol.LengthBytes, largestFrame, nameof(MaxPendingSendBytes));
+        CheckRange(MaxReadAheadBytes, 1, largestFrame, nameof(MaxReadAheadBytes));
+        CheckRange(AcceptBacklog, 1, 65_535, nameof(AcceptBacklog));
+        CheckTime(HandshakeTimeout, nameof(HandshakeTimeout));
+        CheckTime(MinReceiveRateGracePeriod, nameof(MinReceiveRateGracePeriod));
+        CheckTime(CloseTimeout, nameof(CloseTimeout));
+        CheckTime(SendTimeout ?? TimeSpan.FromSeconds(1), nameof(SendTimeout));
+        ArgumentNullException.ThrowIfNull(TimeProvider);
+        ArgumentNullException.ThrowIfNull(LoggerFactory);
+        if (FallbackPacket is not null && PacketMismatch != PacketMismatch.Allow)
+        {
+            throw new ArgumentException(
+                $"{nameof(FallbackPacket)} is set but {nameof(PacketMismatch)} is {PacketMismatch}: it could never be used.", nameof(FallbackPacket));
+        }
+    }
+
+    internal SessionLimits ToSessionLimits() => new()
+    {
+        MaxHandshakeFrameBytes = MaxHandshakeFrameBytes,
+        MaxIdMapFrameBytes = MaxIdMapFrameBytes,
+        MaxFrameBytes = MaxFrameBytes,
+        MaxDepth = MaxDepth,
+        MaxItemsPerPacket = MaxItemsPerPacket,
+        MaxPacketTypes = MaxPacketTypes,
+        AllowUnequalPackets = PacketMismatch == PacketMismatch.Allow,
+    };
+
+    private static void CheckRange(int value, int least, int most, string option)
+    {
+        if (value < least || value > most)
+            throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}; it must be {least} to {most}.");
+    }
+
+    private static void CheckTime(TimeSpan value, string option)
+    {
+        if (value <= TimeSpan.Zero || value > TimeSpan.FromDays(24))
+            throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}; it must be above zero and at most 24 days.");
+    }
 }

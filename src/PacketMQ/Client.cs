@@ -1,0 +1,62 @@
+using System.Net;
+using System.Net.Sockets;
+using PacketMQ.Transports;
+
+namespace PacketMQ;
+
+/// <summary>Makes connections to servers over TCP or Unix domain sockets, to several at once if need be.</summary>
+public class Client : ClientPeer
+{
+    /// <inheritdoc/>
+    public Client(PacketRegistry registry, PeerOptions? options = null)
+        : base(registry, options)
+    {
+    }
+
+    /// <summary>Connects to a server by name or address. Every address that the name has is tried.</summary>
+    /// <param name="host">A name or an address.</param>
+    /// <param name="port">The TCP port, 1 to 65 535.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <returns>The connection, active: packets can be sent.</returns>
+    /// <exception cref="ConnectionClosedException">The server can't be reached, or the handshake failed; the reason says which.</exception>
+    public Task<Connection> ConnectAsync(string host, int port, CancellationToken cancellationToken = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(host);
+        ArgumentOutOfRangeException.ThrowIfLessThan(port, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(port, IPEndPoint.MaxPort);
+        return ConnectAsync(
+            IPAddress.TryParse(host, out IPAddress? address) ? new IPEndPoint(address, port) : new DnsEndPoint(host, port), cancellationToken);
+    }
+
+    /// <summary>Connects to a server.</summary>
+    /// <param name="endPoint">An <see cref="IPEndPoint"/>, <see cref="DnsEndPoint"/> or <see cref="UnixDomainSocketEndPoint"/>.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <inheritdoc cref="ConnectAsync(string, int, CancellationToken)"/>
+    public async Task<Connection> ConnectAsync(EndPoint endPoint, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(endPoint);
+        TransportConnection transport = await OpenAsync(endPoint, cancellationToken).ConfigureAwait(false);
+        return await ActivateAsync(transport, cancellationToken).ConfigureAwait(false);
+    }
+
+    private async Task<TransportConnection> OpenAsync(EndPoint endPoint, CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(Options.HandshakeTimeout, Options.TimeProvider);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        try
+        {
+            return await SocketConnector.ConnectAsync(endPoint, either.Token).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw Unreachable($"{endPoint} did not answer within {Options.HandshakeTimeout.TotalSeconds:0.###} s.", exception);
+        }
+        catch (Exception exception) when (exception is SocketException or IOException)
+        {
+            throw Unreachable($"{endPoint} can't be reached: {exception.Message}", exception);
+        }
+    }
+
+    private static ConnectionClosedException Unreachable(string description, Exception exception)
+        => new(new CloseInfo(CloseReason.Unreachable, CloseInitiator.Transport, description) { Exception = exception });
+}

@@ -1,0 +1,379 @@
+using System.Buffers;
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using Microsoft.Extensions.Logging;
+using PacketMQ.Connections;
+using PacketMQ.Dispatch;
+using PacketMQ.Serialization;
+using PacketMQ.Transports;
+using PacketMQ.Wire;
+
+namespace PacketMQ;
+
+/// <summary>One lasting connection to another peer. It ends once, with one <see cref="CloseInfo"/>, and is not made again.</summary>
+/// <remarks>
+/// All members may be called from any thread, also from its own handlers: sending, closing and awaiting there never deadlocks.
+/// Packets that one caller sends one after another arrive in that order, each whole and at most once. That a send completed means
+/// that the connection has the packet, not that the other side has it.
+/// </remarks>
+public sealed class Connection
+{
+    // Whose handlers the current code runs in: the loop sets it once, and it flows into everything that the handlers call.
+    private static readonly AsyncLocal<Connection?> Current = new();
+
+    private readonly CloseDecision _decision = new();
+    private readonly TaskCompletionSource _activated = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource<CloseInfo> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TransportConnection _transport;
+    private readonly RegistrySnapshot _registry;
+    private readonly SendQueue _sendQueue;
+    private readonly Session _session;
+    private readonly ConnectionLoop _loop;
+    private readonly ConnectionWatch _watch;
+    private readonly ILogger _logger;
+    private PacketRoutes? _routes;
+    private int _state;
+
+    internal Connection(Peer peer, long id, TransportConnection transport, ILogger logger)
+    {
+        Peer = peer;
+        Id = id;
+        _transport = transport;
+        _logger = logger;
+        LocalEndPoint = transport.LocalEndPoint;
+        RemoteEndPoint = transport.RemoteEndPoint;
+        PeerOptions options = peer.Options;
+        _registry = peer.Registry.Snapshot();
+        _session = new Session(_registry.Contract, options.ToSessionLimits());
+        _sendQueue = new SendQueue(
+            transport.Output, options.MaxPendingSendBytes, options.TimeProvider,
+            exception => RequestClose(ConnectionLoop.TransportFailed(exception)));
+        _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options, logger);
+        _watch = new ConnectionWatch(this, _loop, _sendQueue, options);
+        Closing = _decision.Token;
+    }
+
+    /// <summary>The connection's number, unique in its peer, from 1.</summary>
+    public long Id { get; }
+
+    /// <summary>The peer that it belongs to.</summary>
+    public Peer Peer { get; }
+
+    /// <summary>How far it is.</summary>
+    public ConnectionState State => (ConnectionState)Volatile.Read(ref _state);
+
+    /// <summary>The own end, if the transport has a name for it.</summary>
+    public EndPoint? LocalEndPoint { get; }
+
+    /// <summary>The other end, if the transport has a name for it.</summary>
+    public EndPoint? RemoteEndPoint { get; }
+
+    /// <summary>Completes when the connection has ended entirely, with the way it ended. It never fails.</summary>
+    public Task<CloseInfo> Closed => _closed.Task;
+
+    /// <summary>Cancelled when the end is decided. Handlers get it as <see cref="PacketContext.ConnectionClosing"/>.</summary>
+    public CancellationToken Closing { get; }
+
+    /// <summary>The names that the other side listed in the handshake, without the control packets; empty before.</summary>
+    public ImmutableArray<string> PeerPacketNames => [.. _session.PeerPackets.Select(packet => packet.Name)];
+
+    /// <summary>The server at the other end, on a memory client's connection.</summary>
+    internal MemoryServer? MemoryServer { get; set; }
+
+    internal PacketRoutes Routes => _routes ?? throw new InvalidOperationException("The connection is still in its handshake.");
+
+    internal Task Activated => _activated.Task;
+
+    /// <summary>Whether a packet can be sent: it is registered here, and the other side has it too.</summary>
+    /// <param name="packet">Its name, id or object.</param>
+    public bool CanSend(PacketKey packet) => _routes is { } routes && routes.TryGet(packet, out _);
+
+    /// <summary>Sends a packet. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport.</summary>
+    /// <param name="packet">The packet's name, id or object.</param>
+    /// <param name="data">What its hooks accept; for a dynamic packet see <see cref="Packet"/>.</param>
+    /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
+    /// <exception cref="PacketException">The packet or its data can't be sent. Nothing was sent, and the connection goes on.</exception>
+    /// <exception cref="ConnectionClosedException">The connection has ended.</exception>
+    public ValueTask SendAsync(PacketKey packet, object? data, CancellationToken cancellationToken = default)
+    {
+        PacketRoute route = Resolve(packet);
+        using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
+        Encode(route, data, payload);
+        return SendFrameAsync(route, default, payload.WrittenSpan, cancellationToken);
+    }
+
+    /// <summary>Sends a typed packet, without boxing. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport.</summary>
+    /// <param name="packet">The packet's object.</param>
+    /// <param name="data">The data.</param>
+    /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
+    /// <inheritdoc cref="SendAsync(PacketKey, object, CancellationToken)"/>
+    public ValueTask SendAsync<T>(Packet<T> packet, T data, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(packet);
+        PacketRoute route = Resolve(packet);
+        using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
+        Encode(route, packet, data, payload);
+        return SendFrameAsync(route, default, payload.WrittenSpan, cancellationToken);
+    }
+
+    /// <summary>Sends opaque bytes, with one copy and no allocation. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport.</summary>
+    /// <param name="packet">The packet's object.</param>
+    /// <param name="data">The bytes; they are the caller's again when the call returns.</param>
+    /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
+    /// <inheritdoc cref="SendAsync(PacketKey, object, CancellationToken)"/>
+    public ValueTask SendAsync(BinaryPacket packet, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(packet);
+        PacketRoute route = Resolve(packet);
+        Span<byte> header = stackalloc byte[BinaryPacket.MaxHeaderLength];
+        int headerLength = BinaryPacket.WriteHeader(header, data.Length);
+        return SendFrameAsync(route, header[..headerLength], data.Span, cancellationToken);
+    }
+
+    /// <summary>Sends the body of a frame that is encoded already (protocol, "Frame").</summary>
+    /// <param name="raw">The packet's id on the wire of this connection (2 bytes, big-endian), then the payload: one msgpack value.</param>
+    /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
+    /// <inheritdoc cref="SendAsync(PacketKey, object, CancellationToken)"/>
+    public ValueTask SendEncodedAsync(ReadOnlyMemory<byte> raw, CancellationToken cancellationToken = default)
+    {
+        (PacketRoute route, ReadOnlySequence<byte> payload, _) = Parse(raw);
+        return SendFrameAsync(route, default, payload.FirstSpan, cancellationToken);
+    }
+
+    /// <summary>
+    /// Ends the connection: raises connection lost, tells the other side the reason behind everything that was sent, and waits for
+    /// its end, at most <see cref="PeerOptions.CloseTimeout"/>. The first reason stands; later ones change nothing.
+    /// </summary>
+    /// <param name="reason">Why; by default <see cref="CloseReason.Unknown"/>.</param>
+    /// <param name="cancellationToken">Ends the waiting, not the closing.</param>
+    /// <returns>
+    /// Completes when the connection has ended. In a handler or callback of this same connection, which has to return first, it
+    /// completes at once.
+    /// </returns>
+    public Task SoftQuitAsync(CloseReason reason = default, CancellationToken cancellationToken = default)
+    {
+        RequestClose(reason, "This side quit.", Farewell.SoftQuit);
+        return WaitForEndAsync(cancellationToken);
+    }
+
+    /// <summary>Cuts the connection at once, without telling the other side. What was not sent is lost.</summary>
+    public void Abort()
+    {
+        RequestClose(CloseReason.Aborted, "This side aborted the connection.", Farewell.Cut);
+        _transport.Abort();
+    }
+
+    /// <summary>The connection's number and other end.</summary>
+    public override string ToString() => $"connection {Id} to {RemoteEndPoint?.ToString() ?? "an unnamed end"}";
+
+    internal bool IsRunningCurrentCode => Current.Value == this;
+
+    internal Task WaitForEndAsync(CancellationToken cancellationToken)
+        => IsRunningCurrentCode ? Task.CompletedTask : Closed.WaitAsync(cancellationToken);
+
+    internal void Tick() => _watch.Tick();
+
+    internal void RequestClose(CloseReason reason, string description, Farewell farewell)
+        => RequestClose(new CloseRequest(new CloseInfo(reason, CloseInitiator.Local, description), farewell));
+
+    internal void CloseBecauseHandlerFailed(string packetName, Exception exception)
+        => RequestClose(new CloseRequest(
+            new CloseInfo(CloseReason.HandlerFailed, CloseInitiator.Local, $"The handler of '{packetName}' threw.") { Exception = exception },
+            Farewell.SoftQuit));
+
+    /// <summary>The connection's whole life. Called once, by the peer, which owns the task. It never fails.</summary>
+    internal async Task RunAsync()
+    {
+        Current.Value = this;
+        ConnectionLog.Begins(_logger, Id, RemoteEndPoint);
+        RequestClose(await _loop.RunAsync().ConfigureAwait(false));
+        CloseRequest request = _decision.Request!;
+        bool wasMade = State == ConnectionState.Active;
+        Volatile.Write(ref _state, (int)ConnectionState.Closing);
+        Log(request.Info, wasMade);
+        await GuardAsync("cancelling what waits", () => _decision.CancelAsync().WaitAsync(CloseTimeout, Time)).ConfigureAwait(false);
+        await GuardAsync("connection lost", () => RaiseEndAsync(request.Info, wasMade).WaitAsync(CloseTimeout, Time)).ConfigureAwait(false);
+        await GuardAsync("the end", () => new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger).RunAsync(request)).ConfigureAwait(false);
+        Volatile.Write(ref _state, (int)ConnectionState.Closed);
+        Peer.Forget(this);
+        _activated.TrySetException(new ConnectionClosedException(request.Info));
+        _ = _activated.Task.Exception; // nobody has to look
+        _closed.TrySetResult(request.Info);
+    }
+
+    internal async ValueTask ActivateAsync(Agreement agreement)
+    {
+        _routes = PacketRoutes.For(_registry.Registered, _registry.Own, agreement, Peer.Options.FallbackPacket);
+        Volatile.Write(ref _state, (int)ConnectionState.Active);
+        ConnectionLog.Made(_logger, Id, RemoteEndPoint);
+        await GuardAsync("connection made", () => Peer.RaiseMadeAsync(this)).ConfigureAwait(false);
+        _activated.TrySetResult();
+    }
+
+    /// <summary>Sends a payload under another packet, byte for byte.</summary>
+    internal ValueTask SendPayloadAsync(PacketKey packet, in ReadOnlySequence<byte> payload)
+    {
+        PacketRoute route = Resolve(packet);
+        return payload.IsSingleSegment
+            ? SendFrameAsync(route, default, payload.FirstSpan, CancellationToken.None)
+            : SendFrameAsync(route, default, payload.ToArray(), CancellationToken.None);
+    }
+
+    internal ValueTask ReceiveAsync(PacketKey packet, object? data)
+        => new PacketDispatcher(this, Peer.Options, _logger).DispatchDecodedAsync(Resolve(packet), data);
+
+    internal ValueTask ReceiveEncodedAsync(ReadOnlyMemory<byte> raw)
+    {
+        (PacketRoute route, ReadOnlySequence<byte> payload, bool hasBinaryKeys) = Parse(raw);
+        return new PacketDispatcher(this, Peer.Options, _logger).DispatchAsync(route.WireId, payload, hasBinaryKeys);
+    }
+
+    private static int MaxPayloadBytes => WireProtocol.MaxLegacyFrameBytes - WireProtocol.PacketIdBytes;
+
+    private TimeSpan CloseTimeout => Peer.Options.CloseTimeout;
+
+    private TimeProvider Time => Peer.Options.TimeProvider;
+
+    private void RequestClose(CloseRequest request)
+    {
+        if (_decision.TryMake(request))
+            _transport.Input.CancelPendingRead(); // wakes the loop
+    }
+
+    private PacketRoute Resolve(PacketKey packet)
+    {
+        if (_routes is { } routes && routes.TryGet(packet, out PacketRoute? route))
+            return route;
+        throw Unresolved(packet);
+    }
+
+    private PacketRoute Resolve(Packet packet)
+    {
+        if (_routes is { } routes && routes.TryGet(packet, out PacketRoute? route))
+            return route;
+        throw Unresolved(packet);
+    }
+
+    private Exception Unresolved(PacketKey packet)
+    {
+        if (_routes is null)
+            return _decision.Request is { } request ? new ConnectionClosedException(request.Info) : new PacketException($"{this} is still in its handshake: {packet} can't be sent yet.");
+        if (!Peer.Registry.TryGetName(packet, out string? name))
+            return new PacketException($"The packet {packet} is not registered.");
+        if (Peer.Registry.GetId(packet) < PacketRegistry.MinPacketId)
+            return new PacketException($"'{name}' belongs to the protocol and can't be sent by an application.");
+        return _session.PeerPackets.Any(announced => announced.Name == name)
+            ? new PacketException($"The packet '{name}' was registered after {this} was made.")
+            : new PacketException($"The other side of {this} does not have the packet '{name}'.");
+    }
+
+    private void Encode(PacketRoute route, object? data, PayloadBuffer payload)
+    {
+        try
+        {
+            route.Packet.Encode(data, new PacketContext(this, route), payload);
+        }
+        catch (Exception exception) when (exception is not PacketException)
+        {
+            throw EncodingFailed(route, exception);
+        }
+    }
+
+    private void Encode<T>(PacketRoute route, Packet<T> packet, T data, PayloadBuffer payload)
+    {
+        try
+        {
+            packet.Encode(data, new PacketContext(this, route), payload);
+        }
+        catch (Exception exception) when (exception is not PacketException)
+        {
+            throw EncodingFailed(route, exception);
+        }
+    }
+
+    private static PacketException EncodingFailed(PacketRoute route, Exception exception)
+        => new($"The data for '{route.Name}' can't be encoded: {exception.Message}", exception);
+
+    private ValueTask SendFrameAsync(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, CancellationToken cancellationToken)
+    {
+        int length = head.Length + body.Length;
+        if (length > MaxPayloadBytes)
+        {
+            throw new PacketException(
+                $"The payload of '{route.Name}' has {length} bytes; the other side accepts at most {MaxPayloadBytes} ({WireProtocol.MaxLegacyFrameBytes} with the id).");
+        }
+
+        if (length == 0)
+            throw new PacketException($"'{route.Name}' encoded to nothing; a payload is exactly one msgpack value.");
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled(cancellationToken);
+        if (Peer.Options.PacketLog is not null)
+            LogSent(route, head, body);
+        return _sendQueue.TryAppend(route.WireId, head, body) switch
+        {
+            AppendResult.Accepted => default,
+            AppendResult.Full => SendLaterAsync(route.WireId, [.. head, .. body], cancellationToken),
+            _ => ValueTask.FromException(new ConnectionClosedException(_decision.Request!.Info)),
+        };
+    }
+
+    private async ValueTask SendLaterAsync(int wireId, byte[] payload, CancellationToken cancellationToken)
+    {
+        if (!await _sendQueue.AppendLaterAsync(wireId, payload, cancellationToken).ConfigureAwait(false))
+            throw new ConnectionClosedException(_decision.Request!.Info);
+    }
+
+    private void LogSent(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
+        => Peer.Options.PacketLog!.Add(
+            Peer.Options.TimeProvider.GetUtcNow(), PacketDirection.Sent, Id, route.Name, new ReadOnlySequence<byte>([.. head, .. body]));
+
+    private (PacketRoute Route, ReadOnlySequence<byte> Payload, bool HasBinaryKeys) Parse(ReadOnlyMemory<byte> raw)
+    {
+        if (raw.Length < WireProtocol.PacketIdBytes)
+            throw new PacketException($"An encoded packet begins with {WireProtocol.PacketIdBytes} bytes of id; {raw.Length} were given.");
+        int wireId = (raw.Span[0] << 8) | raw.Span[1];
+        if (!Routes.TryGetByWireId(wireId, out PacketRoute? route))
+            throw new PacketException($"The packet id {wireId} was not agreed on with the other side of {this}.");
+        var payload = new ReadOnlySequence<byte>(raw[WireProtocol.PacketIdBytes..]);
+        try
+        {
+            return (route, payload, PayloadScanner.Scan(payload, Peer.Options.MaxDepth, Peer.Options.MaxItemsPerPacket));
+        }
+        catch (ProtocolException exception)
+        {
+            throw new PacketException($"The payload for '{route.Name}' is not a msgpack value: {exception.Message}", exception);
+        }
+    }
+
+    private Task RaiseEndAsync(CloseInfo info, bool wasMade)
+    {
+        if (wasMade)
+            return Peer.RaiseLostAsync(this, info);
+        Peer.RaiseRefused(this, info);
+        return Task.CompletedTask;
+    }
+
+    private void Log(CloseInfo info, bool wasMade)
+    {
+        if (!wasMade)
+            ConnectionLog.Refused(_logger, Id, RemoteEndPoint, info);
+        else if (info.Exception is ProtocolException)
+            ConnectionLog.Violated(_logger, Id, info);
+        else
+            ConnectionLog.Ended(_logger, Id, info);
+    }
+
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An application's callback must not keep a connection from ending.")]
+    private async ValueTask GuardAsync(string occasion, Func<Task> callback)
+    {
+        try
+        {
+            await callback().ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            ConnectionLog.CallbackFailed(_logger, exception, Id, occasion);
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using System.Net;
+using Microsoft.Extensions.Logging;
+using PacketMQ.Transports;
+
+namespace PacketMQ.Connections;
+
+/// <summary>
+/// Takes the connections of one listener until it is disposed. Nothing stops it before: when the system can't accept (no more
+/// descriptors, say), it waits from 10 ms up to 1 s, says so at most once a second, and tries again.
+/// </summary>
+internal sealed class Acceptor : IAsyncDisposable
+{
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(10);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+
+    private readonly SocketListener _listener;
+    private readonly Func<TransportConnection, Connection?> _begin;
+    private readonly TimeProvider _time;
+    private readonly ILogger _logger;
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Task _loop;
+
+    public Acceptor(SocketListener listener, Func<TransportConnection, Connection?> begin, TimeProvider time, ILogger logger)
+    {
+        (_listener, _begin, _time, _logger) = (listener, begin, time, logger);
+        LocalEndPoint = listener.LocalEndPoint;
+        _loop = Task.Run(RunAsync);
+    }
+
+    public EndPoint LocalEndPoint { get; }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _stopping.CancelAsync().ConfigureAwait(false);
+        await _loop.ConfigureAwait(false);
+        _listener.Dispose();
+        _stopping.Dispose();
+    }
+
+    private async Task RunAsync()
+    {
+        TimeSpan pause = FirstPause;
+        long lastReport = long.MinValue;
+        while (!_stopping.IsCancellationRequested)
+        {
+            try
+            {
+                TransportConnection transport = await _listener.AcceptAsync(_stopping.Token).ConfigureAwait(false);
+                pause = FirstPause;
+                _begin(transport);
+            }
+            catch (Exception) when (_stopping.IsCancellationRequested)
+            {
+                return;
+            }
+            catch (Exception exception)
+            {
+                long now = _time.GetTimestamp();
+                if (lastReport == long.MinValue || _time.GetElapsedTime(lastReport, now) >= LongestPause)
+                {
+                    lastReport = now;
+                    ConnectionLog.AcceptFailed(_logger, exception, LocalEndPoint, pause);
+                }
+
+                await Task.Delay(pause, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+namespace PacketMQ.Connections;
+
+/// <summary>How a connection shall end, and how much of a farewell is possible.</summary>
+internal sealed record CloseRequest(CloseInfo Info, Farewell Farewell);
+
+internal enum Farewell
+{
+    /// <summary>Tell the other side the reason, then end the stream.</summary>
+    SoftQuit,
+
+    /// <summary>The other side knows: write what waits, then end the stream.</summary>
+    Finish,
+
+    /// <summary>Cut the transport: it failed, or nothing can be told to the other side.</summary>
+    Cut,
+}
+
+/// <summary>The one decision to end a connection: the first request wins, whoever makes it, and wakes who waits for it.</summary>
+internal sealed class CloseDecision : IDisposable
+{
+    private readonly CancellationTokenSource _closing = new();
+    private readonly TaskCompletionSource _made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private CloseRequest? _request;
+
+    /// <summary>Null until the decision is made.</summary>
+    public CloseRequest? Request => Volatile.Read(ref _request);
+
+    /// <summary>Completes when the decision is made.</summary>
+    public Task Made => _made.Task;
+
+    /// <summary>Cancelled when the decision is made.</summary>
+    public CancellationToken Token => _closing.Token;
+
+    /// <summary>Makes the decision. False: it was made before, and stands.</summary>
+    public bool TryMake(CloseRequest request)
+    {
+        if (Interlocked.CompareExchange(ref _request, request, null) is not null)
+            return false;
+        _made.TrySetResult();
+        return true;
+    }
+
+    /// <summary>Tells the handlers. Callbacks of the application run here, so the connection's loop calls it, not whoever decided.</summary>
+    public Task CancelAsync() => _closing.CancelAsync();
+
+    public void Dispose() => _closing.Dispose();
+}

@@ -1,0 +1,73 @@
+using Microsoft.Extensions.Logging;
+using PacketMQ.Transports;
+
+namespace PacketMQ.Connections;
+
+/// <summary>
+/// The end of one connection (protocol, "Closing"): whoever softquits says why, both sides write what still waits, end their stream
+/// and read until the other's end. What takes longer than the close time-out is cut.
+/// </summary>
+internal sealed class ConnectionEnd(
+    Connection connection, TransportConnection transport, ConnectionLoop loop, SendQueue sendQueue, PeerOptions options, ILogger logger)
+{
+    public async Task RunAsync(CloseRequest request)
+    {
+        bool ended = false;
+        if (request.Farewell != Farewell.Cut)
+        {
+            try
+            {
+                if (request.Farewell == Farewell.SoftQuit)
+                    loop.SendSoftQuit(request.Info.Reason);
+                ended = await FinishAsync().ConfigureAwait(false);
+            }
+            catch (Exception exception) when (exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException)
+            {
+                // The transport ended before the farewell was through: the connection's reason stands.
+            }
+        }
+
+        if (!ended)
+            transport.Abort();
+        sendQueue.Abandon();
+        if (loop.OverdueHandler is { } handler)
+            _ = DisposeAfterAsync(handler); // the handler owns its part of the buffer until it returns
+        else
+            await transport.DisposeAsync().ConfigureAwait(false);
+    }
+
+    private async Task<bool> FinishAsync()
+    {
+        using var deadline = new CancellationTokenSource(options.CloseTimeout, options.TimeProvider);
+        return await CompletesAsync("writing the last bytes", sendQueue.CloseAsync(), deadline.Token).ConfigureAwait(false)
+            && await CompletesAsync("ending the stream", transport.Output.CompleteAsync().AsTask(), deadline.Token).ConfigureAwait(false)
+            && loop.OverdueHandler is null
+            && await CompletesAsync("the other side's end", loop.DrainAsync(), deadline.Token).ConfigureAwait(false);
+    }
+
+    private async Task<bool> CompletesAsync(string step, Task task, CancellationToken deadline)
+    {
+        try
+        {
+            await task.WaitAsync(deadline).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        {
+            ConnectionLog.CloseStepTimedOut(logger, connection.Id, step, options.CloseTimeout);
+            Observe(task);
+            return false;
+        }
+    }
+
+    // The transport is cut next, so the task ends soon; how does not matter any more.
+    private static void Observe(Task task)
+        => _ = task.ContinueWith(
+            static ended => _ = ended.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+
+    private async Task DisposeAfterAsync(Task handler)
+    {
+        await handler.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await transport.DisposeAsync().ConfigureAwait(false);
+    }
+}

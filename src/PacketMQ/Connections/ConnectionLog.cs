@@ -1,0 +1,34 @@
+using Microsoft.Extensions.Logging;
+
+namespace PacketMQ.Connections;
+
+/// <summary>What connections log: never a payload, and text from the other side only escaped and cut. Event ids 100 to 199.</summary>
+internal static partial class ConnectionLog
+{
+    [LoggerMessage(100, LogLevel.Debug, "Connection {ConnectionId} to {RemoteEndPoint} begins.")]
+    public static partial void Begins(ILogger logger, long connectionId, object? remoteEndPoint);
+
+    [LoggerMessage(101, LogLevel.Information, "Connection {ConnectionId} to {RemoteEndPoint} is made.")]
+    public static partial void Made(ILogger logger, long connectionId, object? remoteEndPoint);
+
+    [LoggerMessage(102, LogLevel.Information, "Connection {ConnectionId} ended: {CloseInfo}")]
+    public static partial void Ended(ILogger logger, long connectionId, CloseInfo closeInfo);
+
+    [LoggerMessage(103, LogLevel.Warning, "Connection {ConnectionId} to {RemoteEndPoint} was refused in the handshake: {CloseInfo}")]
+    public static partial void Refused(ILogger logger, long connectionId, object? remoteEndPoint, CloseInfo closeInfo);
+
+    [LoggerMessage(104, LogLevel.Warning, "Connection {ConnectionId} ended because the other side broke the protocol: {CloseInfo}")]
+    public static partial void Violated(ILogger logger, long connectionId, CloseInfo closeInfo);
+
+    [LoggerMessage(105, LogLevel.Critical, "Connection {ConnectionId} ended by an error of the library itself.")]
+    public static partial void Internal(ILogger logger, Exception exception, long connectionId);
+
+    [LoggerMessage(106, LogLevel.Error, "Connection {ConnectionId}: the application's callback for {Occasion} threw.")]
+    public static partial void CallbackFailed(ILogger logger, Exception exception, long connectionId, string occasion);
+
+    [LoggerMessage(107, LogLevel.Warning, "Connection {ConnectionId}: {Step} took longer than the close time-out of {CloseTimeout}; going on without it.")]
+    public static partial void CloseStepTimedOut(ILogger logger, long connectionId, string step, TimeSpan closeTimeout);
+
+    [LoggerMessage(108, LogLevel.Error, "Accepting on {LocalEndPoint} failed; trying again after {Pause}.")]
+    public static partial void AcceptFailed(ILogger logger, Exception exception, object localEndPoint, TimeSpan pause);
+}

@@ -1,0 +1,297 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using Microsoft.Extensions.Logging;
+using PacketMQ.Dispatch;
+using PacketMQ.Transports;
+using PacketMQ.Wire;
+
+namespace PacketMQ.Connections;
+
+/// <summary>
+/// The life of one connection: reads, hands each frame to the session and each packet to the dispatcher, until its end is decided.
+/// Everything of the application's for this connection runs in this loop, one thing at a time.
+/// </summary>
+internal sealed class ConnectionLoop(
+    Connection connection, TransportConnection transport, Session session, SendQueue sendQueue, CloseDecision decision,
+    PeerOptions options, ILogger logger)
+{
+    // A reply waits at most about this long for the rest of its batch.
+    private readonly long _corkTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 500);
+    private readonly PacketDispatcher _dispatcher = new(connection, options, logger);
+    private readonly ArrayBufferWriter<byte> _control = new(256);
+    private readonly PipeReader _input = transport.Input;
+    private TaskCompletionSource? _handlerIsSlow;
+    private SequencePosition _heldStart;
+    private long _framesRead;
+    private long _incompleteBytes;
+
+    /// <summary>A handler that outlived the end of its connection, with the part of the receive buffer that it may still look at.</summary>
+    public Task? OverdueHandler { get; private set; }
+
+    /// <summary>How many bytes of an incomplete frame have arrived; 0 while there is none. Read by the heartbeat.</summary>
+    public long IncompleteBytes => Volatile.Read(ref _incompleteBytes);
+
+    /// <summary>How many frames were read; tells one incomplete frame from the next.</summary>
+    public long FramesRead => Volatile.Read(ref _framesRead);
+
+    /// <summary>Runs until the end is decided, here or elsewhere.</summary>
+    public async Task<CloseRequest> RunAsync()
+    {
+        try
+        {
+            session.Start(_control);
+            SendControl();
+            return await ReceiveAsync().ConfigureAwait(false);
+        }
+        catch (ProtocolException exception)
+        {
+            return Refusal(exception);
+        }
+        catch (Exception exception)
+        {
+            ConnectionLog.Internal(logger, exception, connection.Id);
+            return new(new CloseInfo(CloseReason.InternalError, CloseInitiator.Local, "This side failed; see its log.") { Exception = exception }, Farewell.SoftQuit);
+        }
+    }
+
+    /// <summary>Reads and forgets what still arrives, until the other side ends its stream.</summary>
+    public async Task DrainAsync()
+    {
+        while (true)
+        {
+            ReadResult read = await _input.ReadAsync().ConfigureAwait(false);
+            _input.AdvanceTo(read.Buffer.End);
+            if (read.IsCompleted)
+                return;
+        }
+    }
+
+    /// <summary>Writes the softquit behind everything that was sent.</summary>
+    public void SendSoftQuit(CloseReason reason)
+    {
+        _control.ResetWrittenCount();
+        session.Quit(reason, _control);
+        SendControl();
+    }
+
+    /// <summary>Called by the heartbeat: a handler that runs since the last call is slow, so the loop shall read ahead meanwhile.</summary>
+    public void NoticeSlowHandler() => Volatile.Read(ref _handlerIsSlow)?.TrySetResult();
+
+    private async Task<CloseRequest> ReceiveAsync()
+    {
+        while (true)
+        {
+            ReadResult read;
+            try
+            {
+                read = await _input.ReadAsync().ConfigureAwait(false);
+            }
+            catch (Exception exception) when (IsTransportFailure(exception))
+            {
+                return decision.Request ?? TransportFailed(exception);
+            }
+
+            ReadOnlySequence<byte> rest = read.Buffer;
+            while (TryProcess(ref rest, out ValueTask pending))
+            {
+                long held = read.Buffer.Slice(_heldStart, rest.Start).Length;
+                if (await WaitForHandlerAsync(pending, read, rest).ConfigureAwait(false) is not { } ahead)
+                    return decision.Request!;
+                read = ahead;
+                rest = read.Buffer.Slice(read.Buffer.GetPosition(held, _heldStart));
+            }
+
+            if (decision.Request is { } decided)
+            {
+                _input.AdvanceTo(rest.Start, rest.End);
+                return decided;
+            }
+
+            if (read.IsCompleted)
+            {
+                session.EndOfInput(rest);
+                return new(new CloseInfo(CloseReason.Disconnected, CloseInitiator.Remote, "The other side ended the stream without a softquit."), Farewell.Finish);
+            }
+
+            Volatile.Write(ref _incompleteBytes, session.State == SessionState.Active ? rest.Length : 0);
+            _input.AdvanceTo(rest.Start, rest.End);
+        }
+    }
+
+    // Handles what has arrived. True: a handler has not finished; its payload begins at _heldStart and ends where rest begins.
+    private bool TryProcess(ref ReadOnlySequence<byte> rest, out ValueTask pending)
+    {
+        long corkedSince = 0;
+        sendQueue.Cork();
+        try
+        {
+            while (decision.Request is null && session.TryRead(ref rest, _control, out SessionEvent read))
+            {
+                SendControl();
+                switch (read.Kind)
+                {
+                    case SessionEventKind.Packet:
+                        _framesRead++;
+                        pending = _dispatcher.DispatchAsync(read.PacketId, read.Payload, read.HasBinaryKeys);
+                        break;
+                    case SessionEventKind.Activated:
+                        pending = connection.ActivateAsync(session.Agreement!);
+                        break;
+                    default:
+                        decision.TryMake(Quit(read.Reason));
+                        pending = default;
+                        return false;
+                }
+
+                if (!pending.IsCompletedSuccessfully)
+                {
+                    _heldStart = read.Kind == SessionEventKind.Packet ? read.Payload.Start : rest.Start;
+                    return true;
+                }
+
+                if (sendQueue.HasCorkedFrames)
+                    UncorkInTime(ref corkedSince);
+            }
+
+            SendControl();
+            pending = default;
+            return false;
+        }
+        finally
+        {
+            sendQueue.Uncork();
+        }
+    }
+
+    private void UncorkInTime(ref long corkedSince)
+    {
+        long now = options.TimeProvider.GetTimestamp();
+        if (corkedSince == 0)
+        {
+            corkedSince = now;
+        }
+        else if (now - corkedSince > _corkTicks)
+        {
+            sendQueue.Uncork();
+            sendQueue.Cork();
+            corkedSince = 0;
+        }
+    }
+
+    // Waits for a handler. Null: the end was decided meanwhile. Otherwise a read result whose buffer begins at _heldStart.
+    private async ValueTask<ReadResult?> WaitForHandlerAsync(ValueTask pending, ReadResult read, ReadOnlySequence<byte> rest)
+    {
+        Task handling = pending.AsTask();
+        var slow = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Volatile.Write(ref _handlerIsSlow, slow);
+        Volatile.Write(ref _incompleteBytes, 0); // while nothing is read, no frame can stall
+        await Task.WhenAny(handling, decision.Made, slow.Task).ConfigureAwait(false);
+        Volatile.Write(ref _handlerIsSlow, null);
+
+        bool isAhead = false; // whether the reader was advanced, so that `read` is spent
+        bool isFull = read.IsCompleted;
+        while (!handling.IsCompleted && decision.Request is null)
+        {
+            if (isFull)
+            {
+                await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
+                continue;
+            }
+
+            _input.AdvanceTo(_heldStart, read.Buffer.End);
+            isAhead = true;
+            Task<ReadResult> reading = _input.ReadAsync().AsTask();
+            await Task.WhenAny(handling, decision.Made, reading).ConfigureAwait(false);
+            if (!reading.IsCompleted)
+                _input.CancelPendingRead();
+            try
+            {
+                read = await reading.ConfigureAwait(false);
+            }
+            catch (Exception exception) when (IsTransportFailure(exception))
+            {
+                decision.TryMake(TransportFailed(exception));
+                break;
+            }
+
+            isAhead = false;
+            isFull = read.IsCompleted || read.Buffer.Length >= options.MaxReadAheadBytes;
+        }
+
+        if (decision.Request is not null)
+        {
+            await decision.CancelAsync().ConfigureAwait(false);
+            if (!await CompletesInTimeAsync(handling).ConfigureAwait(false))
+                OverdueHandler = handling;
+            else if (!isAhead)
+                _input.AdvanceTo(rest.Start, read.Buffer.End);
+            return null;
+        }
+
+        await handling.ConfigureAwait(false);
+        return read;
+    }
+
+    private async ValueTask<bool> CompletesInTimeAsync(Task handling)
+    {
+        try
+        {
+            await handling.WaitAsync(options.CloseTimeout, options.TimeProvider).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            ConnectionLog.CloseStepTimedOut(logger, connection.Id, "a handler", options.CloseTimeout);
+            return false;
+        }
+    }
+
+    private void SendControl()
+    {
+        if (_control.WrittenCount == 0)
+            return;
+        sendQueue.AppendControl(_control.WrittenSpan);
+        _control.ResetWrittenCount();
+    }
+
+    private CloseRequest Quit(CloseReason reason)
+    {
+        var info = new CloseInfo(reason, CloseInitiator.Remote, "The other side quit.");
+        if (reason == CloseReason.NonEqualPackets)
+        {
+            var (missingHere, missingThere) = session.CompareNames();
+            info = info with
+            {
+                Description = $"The other side refused the packets. Only it has: {List(missingHere)}. Only this side has: {List(missingThere)}.",
+                MissingHere = missingHere,
+                MissingThere = missingThere,
+            };
+        }
+
+        return new(info, Farewell.Finish);
+
+        static string List(IReadOnlyCollection<string> names)
+            => names.Count == 0 ? "none" : PrintableText.Escape(string.Join(", ", names.Take(20)), 2_048) + (names.Count > 20 ? ", ..." : "");
+    }
+
+    private static CloseRequest Refusal(ProtocolException exception)
+    {
+        var info = new CloseInfo(exception.Reason, CloseInitiator.Local, exception.Message)
+        {
+            Exception = exception,
+            MissingHere = exception.MissingHere,
+            MissingThere = exception.MissingThere,
+        };
+        if (exception.Reason == CloseReason.TruncatedFrame)
+            return new(info with { Initiator = CloseInitiator.Remote }, Farewell.Finish);
+        return new(info, exception.DropSilently ? Farewell.Cut : Farewell.SoftQuit);
+    }
+
+    internal static CloseRequest TransportFailed(Exception exception)
+        => new(
+            new CloseInfo(CloseReason.ConnectionReset, CloseInitiator.Transport, $"The transport failed: {exception.Message}") { Exception = exception },
+            Farewell.Cut);
+
+    private static bool IsTransportFailure(Exception exception)
+        => exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException;
+}

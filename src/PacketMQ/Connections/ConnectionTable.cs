@@ -1,0 +1,74 @@
+using System.Collections.Concurrent;
+
+namespace PacketMQ.Connections;
+
+/// <summary>The connections of one peer, with the heartbeat that looks at their deadlines while there are any.</summary>
+internal sealed class ConnectionTable : IDisposable
+{
+    private static readonly TimeSpan TickPeriod = TimeSpan.FromSeconds(1);
+
+    private readonly ConcurrentDictionary<long, Connection> _connections = new();
+    private readonly Lock _gate = new();
+    private readonly ITimer _heartbeat;
+    private bool _isBeating;
+    private bool _isClosed;
+    private long _lastId;
+
+    public ConnectionTable(TimeProvider timeProvider)
+        => _heartbeat = timeProvider.CreateTimer(static table => ((ConnectionTable)table!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+
+    /// <summary>All connections, those in their handshake and those that are ending included, in no order.</summary>
+    public IEnumerable<Connection> All => _connections.Select(pair => pair.Value);
+
+    /// <summary>The active connection that was made first, if there is one.</summary>
+    public Connection? FirstActive
+        => _connections.Where(pair => pair.Value.State == ConnectionState.Active).MinBy(pair => pair.Key).Value;
+
+    public Connection? Find(long id) => _connections.GetValueOrDefault(id);
+
+    /// <summary>Adds a connection; null: the peer has stopped.</summary>
+    public Connection? Add(Func<long, Connection> create)
+    {
+        lock (_gate)
+        {
+            if (_isClosed)
+                return null;
+            Connection connection = create(++_lastId);
+            _connections[connection.Id] = connection;
+            if (!_isBeating)
+            {
+                _isBeating = true;
+                _heartbeat.Change(TickPeriod, TickPeriod);
+            }
+
+            return connection;
+        }
+    }
+
+    public void Remove(Connection connection) => _connections.TryRemove(connection.Id, out _);
+
+    /// <summary>Takes no more connections.</summary>
+    public void Close()
+    {
+        lock (_gate)
+            _isClosed = true;
+    }
+
+    public void Dispose() => _heartbeat.Dispose();
+
+    private void Tick()
+    {
+        foreach ((_, Connection connection) in _connections)
+            connection.Tick();
+        if (!_connections.IsEmpty)
+            return;
+        lock (_gate)
+        {
+            if (_connections.IsEmpty)
+            {
+                _isBeating = false;
+                _heartbeat.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            }
+        }
+    }
+}

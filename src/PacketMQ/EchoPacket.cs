@@ -1,0 +1,34 @@
+using System.Buffers;
+using PacketMQ.Dispatch;
+using PacketMQ.Serialization;
+
+namespace PacketMQ;
+
+/// <summary>Sends the payload of each packet that arrives back under another packet, byte for byte as it came, and prints it.</summary>
+public class EchoPacket : Packet
+{
+    private readonly PacketKey _replyAs;
+    private readonly TextWriter _output;
+
+    /// <summary>Makes the packet.</summary>
+    /// <param name="replyAs">The packet under which the payload goes back: its name, id or object.</param>
+    /// <param name="output">Where <c>Received EchoPacket: …</c> is printed; by default standard output. <see cref="TextWriter.Null"/> silences it.</param>
+    public EchoPacket(PacketKey replyAs, TextWriter? output = null)
+    {
+        _replyAs = replyAs;
+        _output = Printer.Synchronized(output);
+    }
+
+    internal override ValueTask ReceiveAsync(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, PacketContext context)
+    {
+        object? data = Decode(payload);
+        _output.WriteLine($"Received EchoPacket: {ValueFormatter.Format(data)}");
+        return context.Connection.SendPayloadAsync(_replyAs, payload);
+    }
+
+    internal override ValueTask ReceiveDecodedAsync(object? data, PacketContext context)
+    {
+        _output.WriteLine($"Received EchoPacket: {ValueFormatter.Format(data)}");
+        return context.ReplyAsync(_replyAs, data);
+    }
+}

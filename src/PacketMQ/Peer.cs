@@ -1,0 +1,264 @@
+using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
+using System.IO.Pipelines;
+using Microsoft.Extensions.Logging;
+using PacketMQ.Connections;
+using PacketMQ.Transports;
+
+namespace PacketMQ;
+
+/// <summary>
+/// One end of connections: what <see cref="Server"/>, <see cref="Client"/> and the memory peers have in common. Traffic flows from the
+/// moment a connection is made; no loop has to be run.
+/// </summary>
+/// <remarks>
+/// All members may be called from any thread. For one connection, connection made, the packets' handlers and connection lost run in
+/// this order and one at a time, on pool threads; different connections run side by side.
+/// </remarks>
+public abstract class Peer : IAsyncDisposable
+{
+    private readonly ConnectionTable _connections;
+    private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly ILogger _logger;
+    private int _isStopping;
+
+    /// <summary>Makes a peer.</summary>
+    /// <param name="registry">Its packets. May be shared with other peers.</param>
+    /// <param name="options">Its options; <see langword="null"/>: the defaults.</param>
+    /// <exception cref="ArgumentException">An option is out of its range.</exception>
+    protected Peer(PacketRegistry registry, PeerOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(registry);
+        options ??= new PeerOptions();
+        options.Validate();
+        Registry = registry;
+        Options = options;
+        _connections = new ConnectionTable(options.TimeProvider);
+        _logger = options.LoggerFactory.CreateLogger("PacketMQ." + GetType().Name);
+    }
+
+    /// <summary>Raised once for each connection when its handshake is through, before its first packet is handled.</summary>
+    public event EventHandler<ConnectionMadeEventArgs>? ConnectionMade;
+
+    /// <summary>
+    /// Raised once for each connection that was made, when its end is decided and its last handler has returned. Packets sent from
+    /// here still go out before the softquit (answers do not come any more).
+    /// </summary>
+    public event EventHandler<ConnectionLostEventArgs>? ConnectionLost;
+
+    /// <summary>Raised once for each connection that ended before it was made.</summary>
+    public event EventHandler<ConnectionLostEventArgs>? ConnectionRefused;
+
+    /// <summary>Raised when a packet's handler throws. The connection goes on unless <see cref="PeerOptions.HandlerFailure"/> says otherwise.</summary>
+    public event EventHandler<HandlerFailedEventArgs>? HandlerFailed;
+
+    /// <summary>The peer's packets.</summary>
+    public PacketRegistry Registry { get; }
+
+    /// <summary>The peer's options.</summary>
+    public PeerOptions Options { get; }
+
+    /// <summary>The active connections at this moment, oldest first. A copy.</summary>
+    public ImmutableArray<Connection> Connections
+        => [.. _connections.All.Where(connection => connection.State == ConnectionState.Active).OrderBy(connection => connection.Id)];
+
+    /// <summary>The last packets, if <see cref="PeerOptions.PacketLog"/> was given.</summary>
+    public PacketLog? PacketLog => Options.PacketLog;
+
+    private protected ILogger Logger => _logger;
+
+    private protected Connection? FirstActiveConnection => _connections.FirstActive;
+
+    /// <summary>The id of a connection of this peer.</summary>
+    /// <param name="connection">Its id or object.</param>
+    /// <exception cref="KeyNotFoundException">This peer has no such connection (any more).</exception>
+    public long GetConnectionId(ConnectionKey connection) => GetConnection(connection).Id;
+
+    /// <summary>The object of a connection of this peer.</summary>
+    /// <param name="connection">Its id or object.</param>
+    /// <exception cref="KeyNotFoundException">This peer has no such connection (any more).</exception>
+    public Connection GetConnection(ConnectionKey connection)
+        => TryGetConnection(connection, out Connection? found)
+            ? found
+            : throw new KeyNotFoundException($"This peer has no {connection} (any more).");
+
+    /// <summary>The object of a connection of this peer, if there is one.</summary>
+    /// <param name="connection">Its id or object.</param>
+    /// <param name="value">Its object.</param>
+    public bool TryGetConnection(ConnectionKey connection, [NotNullWhen(true)] out Connection? value)
+    {
+        value = connection.Connection ?? _connections.Find(connection.Id);
+        return value is not null && value.Peer == this;
+    }
+
+    /// <summary>Sends a packet.</summary>
+    /// <param name="packet">The packet's name, id or object.</param>
+    /// <param name="data">What its hooks accept; for a dynamic packet see <see cref="Packet"/>.</param>
+    /// <param name="to">The connection's id or object.</param>
+    /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
+    /// <exception cref="KeyNotFoundException">This peer has no such connection (any more).</exception>
+    /// <inheritdoc cref="Connection.SendAsync(PacketKey, object, CancellationToken)"/>
+    public ValueTask SendAsync(PacketKey packet, object? data, ConnectionKey to, CancellationToken cancellationToken = default)
+        => GetConnection(to).SendAsync(packet, data, cancellationToken);
+
+    /// <summary>Sends a typed packet, without boxing.</summary>
+    /// <inheritdoc cref="SendAsync(PacketKey, object, ConnectionKey, CancellationToken)"/>
+    public ValueTask SendAsync<T>(Packet<T> packet, T data, ConnectionKey to, CancellationToken cancellationToken = default)
+        => GetConnection(to).SendAsync(packet, data, cancellationToken);
+
+    /// <summary>Sends the body of a frame that is encoded already.</summary>
+    /// <param name="raw">See <see cref="Connection.SendEncodedAsync"/>.</param>
+    /// <param name="to">The connection's id or object.</param>
+    /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
+    /// <exception cref="KeyNotFoundException">This peer has no such connection (any more).</exception>
+    /// <inheritdoc cref="Connection.SendEncodedAsync"/>
+    public ValueTask SendEncodedAsync(ReadOnlyMemory<byte> raw, ConnectionKey to, CancellationToken cancellationToken = default)
+        => GetConnection(to).SendEncodedAsync(raw, cancellationToken);
+
+    /// <summary>
+    /// Handles data as if it had just been decoded from a packet of a connection; arrival does the same by itself. It runs at once,
+    /// not in turn with the connection's own packets: meant for tests.
+    /// </summary>
+    /// <param name="packet">The packet's name, id or object.</param>
+    /// <param name="data">The decoded data.</param>
+    /// <param name="from">The connection's id or object.</param>
+    public ValueTask ReceivePacketAsync(PacketKey packet, object? data, ConnectionKey from)
+        => GetConnection(from).ReceiveAsync(packet, data);
+
+    /// <summary>Handles the body of a frame as if it had just arrived. It runs at once, not in turn with the connection's own packets: meant for tests.</summary>
+    /// <param name="raw">The packet's id on the wire of this connection (2 bytes, big-endian), then the payload: one msgpack value.</param>
+    /// <param name="from">The connection's id or object.</param>
+    /// <exception cref="PacketException"><paramref name="raw"/> is not such a body.</exception>
+    public ValueTask ReceiveEncodedAsync(ReadOnlyMemory<byte> raw, ConnectionKey from)
+        => GetConnection(from).ReceiveEncodedAsync(raw);
+
+    /// <summary>Ends a connection in an orderly way.</summary>
+    /// <param name="connection">Its id or object.</param>
+    /// <param name="reason">Why; by default <see cref="CloseReason.Unknown"/>.</param>
+    /// <param name="cancellationToken">Ends the waiting, not the closing.</param>
+    /// <inheritdoc cref="Connection.SoftQuitAsync"/>
+    public Task SoftQuitAsync(ConnectionKey connection, CloseReason reason = default, CancellationToken cancellationToken = default)
+        => GetConnection(connection).SoftQuitAsync(reason, cancellationToken);
+
+    /// <summary>Makes a connection over any byte stream that somebody else has opened; the other end does the same.</summary>
+    /// <param name="pipe">
+    /// The stream. It belongs to the connection from now on, which completes both sides at the end (and disposes it, if it can be).
+    /// Its reader must keep unconsumed bytes where they are, as all of .NET's readers do.
+    /// </param>
+    /// <param name="cancellationToken">Gives up; the stream is cut.</param>
+    /// <returns>The connection, active.</returns>
+    /// <exception cref="ConnectionClosedException">The handshake failed.</exception>
+    public Task<Connection> AttachAsync(IDuplexPipe pipe, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(pipe);
+        return ActivateAsync(new PipeConnection(pipe), cancellationToken);
+    }
+
+    /// <summary>Blocks until <see cref="StopAsync"/> was called. For <c>Main</c> methods that do not await.</summary>
+    [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "Blocking is what this method is for.")]
+    public void Run() => RunAsync().GetAwaiter().GetResult();
+
+    /// <summary>Waits until <see cref="StopAsync"/> was called, or calls it when cancelled.</summary>
+    /// <param name="cancellationToken">Stops the peer; the task then completes normally.</param>
+    public async Task RunAsync(CancellationToken cancellationToken = default)
+    {
+        try
+        {
+            await _stopped.Task.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        }
+    }
+
+    /// <summary>
+    /// Stops for good: takes no more connections, softquits all with <see cref="CloseReason.Shutdown"/> and waits for their ends. In a
+    /// handler of one of them, that one is not waited for.
+    /// </summary>
+    /// <param name="cancellationToken">Cuts what has not ended by then.</param>
+    public async Task StopAsync(CancellationToken cancellationToken = default)
+    {
+        if (Interlocked.Exchange(ref _isStopping, 1) == 0)
+        {
+            _connections.Close();
+            await StopListeningAsync().ConfigureAwait(false);
+        }
+
+        Connection[] connections = [.. _connections.All];
+        using (cancellationToken.UnsafeRegister(static all => Array.ForEach((Connection[])all!, connection => connection.Abort()), connections))
+            await Task.WhenAll(connections.Select(connection => connection.SoftQuitAsync(CloseReason.Shutdown, CancellationToken.None))).ConfigureAwait(false);
+        _connections.Dispose();
+        _stopped.TrySetResult();
+    }
+
+    /// <summary>Stops the peer: see <see cref="StopAsync"/>.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await StopAsync(CancellationToken.None).ConfigureAwait(false);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <summary>Called after <see cref="ConnectionMade"/>. An exception is logged and changes nothing.</summary>
+    /// <param name="connection">The connection.</param>
+    protected virtual ValueTask OnConnectionMadeAsync(Connection connection) => default;
+
+    /// <summary>Called after <see cref="ConnectionLost"/>, at most for <see cref="PeerOptions.CloseTimeout"/>. An exception is logged and changes nothing.</summary>
+    /// <param name="connection">The connection.</param>
+    /// <param name="closeInfo">How it ends.</param>
+    protected virtual ValueTask OnConnectionLostAsync(Connection connection, CloseInfo closeInfo) => default;
+
+    /// <summary>Begins a connection over a transport that is open. Null: the peer has stopped, and the transport was cut.</summary>
+    [SuppressMessage("Usage", "VSTHRD110:Observe result of async calls", Justification = "The connection's task never fails; StopAsync waits for its end.")]
+    internal Connection? Begin(TransportConnection transport)
+    {
+        Connection? connection = _connections.Add(id => new Connection(this, id, transport, _logger));
+        if (connection is null)
+            transport.Abort();
+        else
+            _ = Task.Run(connection.RunAsync);
+        return connection;
+    }
+
+    internal void Forget(Connection connection) => _connections.Remove(connection);
+
+    internal Task RaiseMadeAsync(Connection connection)
+    {
+        ConnectionMade?.Invoke(this, new ConnectionMadeEventArgs(connection));
+        return OnConnectionMadeAsync(connection).AsTask();
+    }
+
+    internal Task RaiseLostAsync(Connection connection, CloseInfo closeInfo)
+    {
+        ConnectionLost?.Invoke(this, new ConnectionLostEventArgs(connection, closeInfo));
+        return OnConnectionLostAsync(connection, closeInfo).AsTask();
+    }
+
+    internal void RaiseRefused(Connection connection, CloseInfo closeInfo)
+        => ConnectionRefused?.Invoke(this, new ConnectionLostEventArgs(connection, closeInfo));
+
+    internal void RaiseHandlerFailed(HandlerFailedEventArgs arguments) => HandlerFailed?.Invoke(this, arguments);
+
+    /// <summary>Stops whatever makes connections by itself.</summary>
+    private protected virtual Task StopListeningAsync() => Task.CompletedTask;
+
+    /// <summary>Begins a connection and waits until it is active.</summary>
+    private protected async Task<Connection> ActivateAsync(TransportConnection transport, CancellationToken cancellationToken)
+    {
+        Connection connection = Begin(transport) ?? throw Stopped();
+        try
+        {
+            await connection.Activated.WaitAsync(cancellationToken).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            connection.Abort();
+            throw;
+        }
+
+        return connection;
+    }
+
+    private protected static ConnectionClosedException Stopped()
+        => new(new CloseInfo(CloseReason.Shutdown, CloseInitiator.Local, "This peer has stopped; it makes no more connections."));
+}
