@@ -1,0 +1,131 @@
+using System.Net;
+using PacketMQ;
+
+namespace PeerBench.Peers;
+
+/// <summary>PacketMQ with default options, through its public API: opaque payloads as BinaryPacket, the map of W1m as a typed packet.</summary>
+public sealed class PacketMq : Peer
+{
+    private const string Opaque = "bench:opaque", Map = "bench:map";
+
+    public override string Name => "packetmq";
+    public override Work Supports => Work.W1 | Work.W1m | Work.W2 | Work.W2b | Work.W3 | Work.W4;
+
+    public override Task<PeerServer> StartServerAsync(int port, Scenario scenario)
+    {
+        BinaryPacket opaque = null!;
+        if (scenario.IsEcho)
+        {
+            opaque = new BinaryPacket((data, context) => context.Connection.SendAsync(opaque, data));
+        }
+        else
+        {
+            var counter = scenario.Sink.CreateCounter(); // one sending connection in W1
+            opaque = new BinaryPacket((data, _) => counter.Add(data.Length));
+        }
+
+        var server = new PacketMQ.Server(Registry(opaque, new Packet<Sample>((s, _) => scenario.Sink.AddSample(s.I, s.Name, s.X)), adapt: false));
+        server.Listen(new IPEndPoint(IPAddress.Loopback, port));
+        return Task.FromResult<PeerServer>(new Server(server, opaque));
+    }
+
+    public override async Task<PeerClient> ConnectAsync(int port, Scenario scenario)
+    {
+        var client = new Client();
+        Sink.Counter? counter = scenario.Work == Work.W3 ? scenario.Sink.CreateCounter() : null;
+        var opaque = new BinaryPacket((data, _) =>
+        {
+            if (counter is not null)
+                counter.Add(data.Length);
+            else
+                client.Replied();
+        });
+        var map = new Packet<Sample>();
+        var peer = new PacketMQ.Client(Registry(opaque, map, adapt: true));
+        client.Start(await peer.ConnectAsync("127.0.0.1", port), opaque, map);
+        return client;
+    }
+
+    private static PacketRegistry Registry(BinaryPacket opaque, Packet<Sample> map, bool adapt)
+    {
+        var registry = new PacketRegistry(adapt);
+        registry.AddPacket(Opaque, opaque, 16);
+        registry.AddPacket(Map, map, 17);
+        return registry;
+    }
+
+    private sealed class Server(PacketMQ.Server server, BinaryPacket opaque) : PeerServer
+    {
+        private Connection[] _connections = [];
+
+        public override async ValueTask BroadcastAsync(byte[] payload)
+        {
+            if (_connections.Length == 0)
+                _connections = [.. server.Connections];
+            foreach (Connection connection in _connections)
+                await connection.SendAsync(opaque, payload);
+        }
+
+        public override ValueTask DisposeAsync() => server.DisposeAsync();
+    }
+
+    private sealed class Client : PeerClient
+    {
+        private Connection _connection = null!;
+        private BinaryPacket _opaque = null!;
+        private Packet<Sample> _map = null!;
+        private readonly Sample _sample = new() { Name = "" };
+        private TaskCompletionSource? _reply;
+        private WindowGate? _gate;
+        private int _left;
+
+        public void Start(Connection connection, BinaryPacket opaque, Packet<Sample> map)
+            => (_connection, _opaque, _map) = (connection, opaque, map);
+
+        public override ValueTask SendAsync(byte[] payload) => _connection.SendAsync(_opaque, payload);
+
+        public override ValueTask SendSampleAsync(int i, string name, double x)
+        {
+            (_sample.I, _sample.Name, _sample.X) = (i, name, x);
+            return _connection.SendAsync(_map, _sample);
+        }
+
+        public override async ValueTask EchoAsync(byte[] payload)
+        {
+            var reply = _reply = new TaskCompletionSource();
+            await _connection.SendAsync(_opaque, payload);
+            await reply.Task;
+        }
+
+        public override async Task EchoWindowAsync(byte[] payload, int count, int window)
+        {
+            _left = count;
+            var gate = new WindowGate(window);
+            Volatile.Write(ref _gate, gate);
+            for (int i = 0; i < count; i++)
+            {
+                await gate.EnterAsync();
+                await _connection.SendAsync(_opaque, payload);
+            }
+
+            await gate.Done;
+            Volatile.Write(ref _gate, null);
+        }
+
+        public void Replied()
+        {
+            if (_gate is { } gate)
+            {
+                gate.Release(1);
+                if (--_left == 0)
+                    gate.Finish();
+            }
+            else
+            {
+                _reply!.SetResult();
+            }
+        }
+
+        public override ValueTask DisposeAsync() => _connection.Peer.DisposeAsync();
+    }
+}
