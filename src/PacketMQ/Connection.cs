@@ -131,6 +131,16 @@ public sealed class Connection
         return SendFrameAsync(route, header[..headerLength], data.Span, cancellationToken);
     }
 
+    /// <summary>Sends opaque bytes that may lie in several parts, as a handler of a <see cref="BinaryPacket"/> gets them.</summary>
+    /// <param name="packet">The packet's object.</param>
+    /// <param name="data">The bytes; they are the caller's again when the call returns.</param>
+    /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
+    /// <inheritdoc cref="SendAsync(PacketKey, object, CancellationToken)"/>
+    public ValueTask SendAsync(BinaryPacket packet, ReadOnlySequence<byte> data, CancellationToken cancellationToken = default)
+        => data.IsSingleSegment
+            ? SendAsync(packet, data.First, cancellationToken)
+            : SendAsync<ReadOnlySequence<byte>>(packet, data, cancellationToken);
+
     /// <summary>Sends the body of a frame that is encoded already (protocol, "Frame").</summary>
     /// <param name="raw">The packet's id on the wire of this connection (2 bytes, big-endian), then the payload: one msgpack value.</param>
     /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 using PacketMQ.Dispatch;
 using PacketMQ.Transports;
@@ -22,6 +23,7 @@ internal sealed class ConnectionLoop(
     private readonly PipeReader _input = transport.Input;
     private TaskCompletionSource? _handlerIsSlow;
     private SequencePosition _heldStart;
+    private long _corkedSince; // 0: no frame is held back yet
     private long _framesRead;
     private long _incompleteBytes;
 
@@ -121,12 +123,16 @@ internal sealed class ConnectionLoop(
     // Handles what has arrived. True: a handler has not finished; its payload begins at _heldStart and ends where rest begins.
     private bool TryProcess(ref ReadOnlySequence<byte> rest, out ValueTask pending)
     {
-        long corkedSince = 0;
+        _corkedSince = 0;
         sendQueue.Cork();
         try
         {
-            while (decision.Request is null && session.TryRead(ref rest, _control, out SessionEvent read))
+            while (decision.Request is null)
             {
+                if (TryProcessWholeFrames(ref rest, out pending))
+                    return true;
+                if (decision.Request is not null || !session.TryRead(ref rest, _control, out SessionEvent read))
+                    break;
                 SendControl();
                 switch (read.Kind)
                 {
@@ -150,7 +156,7 @@ internal sealed class ConnectionLoop(
                 }
 
                 if (sendQueue.HasCorkedFrames)
-                    UncorkInTime(ref corkedSince);
+                    UncorkInTime();
             }
 
             SendControl();
@@ -163,18 +169,50 @@ internal sealed class ConnectionLoop(
         }
     }
 
-    private void UncorkInTime(ref long corkedSince)
+    // Handles the packets that lie whole in the first part of what has arrived: the common case, without a slice for each.
+    private bool TryProcessWholeFrames(ref ReadOnlySequence<byte> rest, out ValueTask pending)
+    {
+        pending = default;
+        if (!MemoryMarshal.TryGetArray(rest.First, out ArraySegment<byte> first))
+            return false;
+        int consumed = 0;
+        bool isPending = false;
+        while (decision.Request is null
+            && session.TryReadPacket(first.AsSpan(consumed), out int frameBytes, out int packetId, out bool hasBinaryKeys))
+        {
+            int payloadStart = consumed + WireProtocol.HeaderBytes;
+            var payload = new ReadOnlySequence<byte>(first.Array!, first.Offset + payloadStart, frameBytes - WireProtocol.HeaderBytes);
+            consumed += frameBytes;
+            _framesRead++;
+            pending = _dispatcher.DispatchAsync(packetId, payload, hasBinaryKeys);
+            if (!pending.IsCompletedSuccessfully)
+            {
+                _heldStart = rest.GetPosition(payloadStart);
+                isPending = true;
+                break;
+            }
+
+            if (sendQueue.HasCorkedFrames)
+                UncorkInTime();
+        }
+
+        if (consumed > 0)
+            rest = rest.Slice(consumed);
+        return isPending;
+    }
+
+    private void UncorkInTime()
     {
         long now = options.TimeProvider.GetTimestamp();
-        if (corkedSince == 0)
+        if (_corkedSince == 0)
         {
-            corkedSince = now;
+            _corkedSince = now;
         }
-        else if (now - corkedSince > _corkTicks)
+        else if (now - _corkedSince > _corkTicks)
         {
             sendQueue.Uncork();
             sendQueue.Cork();
-            corkedSince = 0;
+            _corkedSince = 0;
         }
     }
 

@@ -37,7 +37,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     private static long _lastDrainOnThread;
 
     private readonly long _quietTicks = Math.Max(1, timeProvider.TimestampFrequency / 50_000); // 20 µs
-    private readonly Lock _gate = new();
+    private SpinGate _gate; // not readonly: it is a struct that changes
     private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private byte[] _buffer = [];
     private byte[]? _spare;
@@ -63,7 +63,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     public AppendResult TryAppend(int wireId, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
     {
         DrainBy by;
-        lock (_gate)
+        using (_gate.Hold())
         {
             if (_closed)
                 return AppendResult.Closed;
@@ -85,7 +85,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     public void AppendControl(ReadOnlySpan<byte> frames)
     {
         DrainBy by;
-        lock (_gate)
+        using (_gate.Hold())
         {
             if (_closed)
                 return;
@@ -106,7 +106,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
         cancellationToken.ThrowIfCancellationRequested();
         var frame = new WaitingFrame(wireId, payload);
         DrainBy by;
-        lock (_gate)
+        using (_gate.Hold())
         {
             if (_closed)
                 return false;
@@ -124,14 +124,14 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     /// <summary>Holds frames back until <see cref="Uncork"/>, the threshold excepted. Called by the receive loop only.</summary>
     public void Cork()
     {
-        lock (_gate)
+        using (_gate.Hold())
             _corked = true;
     }
 
     public void Uncork()
     {
         DrainBy by = DrainBy.Nobody;
-        lock (_gate)
+        using (_gate.Hold())
         {
             _corked = false;
             if (!_draining && _count > 0)
@@ -148,7 +148,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     public Task CloseAsync()
     {
         DrainBy by = DrainBy.Nobody;
-        lock (_gate)
+        using (_gate.Hold())
         {
             Close();
             _corked = false;
@@ -168,7 +168,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     /// <summary>Takes no more frames and forgets those that wait.</summary>
     public void Abandon()
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             Close();
             _failed = true;
@@ -292,7 +292,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     private DrainBy Take(bool handOver, out byte[] taken, out int count)
     {
         DrainBy by = DrainBy.Caller;
-        lock (_gate)
+        using (_gate.Hold())
         {
             (taken, count) = (_buffer, _count);
             if (count == 0)
@@ -323,7 +323,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
 
     private void PutBack(byte[] taken)
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             _inFlight = 0;
             if (_spare is null)
@@ -352,7 +352,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
 
     private void Fail()
     {
-        lock (_gate)
+        using (_gate.Hold())
         {
             Close();
             _failed = true;

@@ -11,15 +11,19 @@ namespace PacketMQ.Dispatch;
 /// </summary>
 internal sealed class PacketDispatcher(Connection connection, PeerOptions options, ILogger logger)
 {
+    private PacketRoute? _lastRoute; // most packets follow one of their own kind
+
     /// <summary>Decodes and handles one packet. An incomplete task means that the handler still runs and uses the payload.</summary>
     public ValueTask DispatchAsync(int wireId, in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
     {
-        if (!connection.Routes.TryGetByWireId(wireId, out PacketRoute? route))
+        PacketRoute? route = _lastRoute;
+        if (route?.WireId != wireId && !connection.Routes.TryGetByWireId(wireId, out route))
         {
             Refuse(options.UnknownPacket, CloseReason.UnknownPacket, $"id {wireId}", $"The packet id {wireId} was not agreed on in the handshake.");
             return default;
         }
 
+        _lastRoute = route;
         options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route.Name, payload);
         ValueTask handling;
         try
