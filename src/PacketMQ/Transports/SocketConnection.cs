@@ -53,6 +53,7 @@ internal sealed class SocketConnection : TransportConnection
     public override ValueTask DisposeAsync()
     {
         _fault.CloseHere("The connection was disposed.");
+        _output.Close();
         _socket.Dispose();
         _input.Close();
         return ValueTask.CompletedTask;

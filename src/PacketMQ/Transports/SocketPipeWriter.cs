@@ -23,6 +23,8 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
     private int _start;
     private int _end;
     private bool _completed;
+    // Some of what was written is not sent: since a write began to wait, until one gets through.
+    private volatile bool _isBehind;
 
     public override bool CanGetUnflushedBytes => true;
 
@@ -57,7 +59,8 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
             return ValueTask.FromCanceled<FlushResult>(cancellationToken);
         try
         {
-            if (TrySend(ref source))
+            _isBehind = !TrySend(ref source);
+            if (!_isBehind)
                 return new ValueTask<FlushResult>(new FlushResult(isCanceled: _cancel.TryTake(), isCompleted: false));
         }
         catch (IOException exception)
@@ -80,14 +83,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
             return;
         _completed = true;
         ReturnKept();
-        try
-        {
-            socket.Shutdown(SocketShutdown.Send);
-        }
-        catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
-        {
-            // The connection is gone already: there is nothing left to end.
-        }
+        Shutdown();
     }
 
     public override async ValueTask CompleteAsync(Exception? exception = null)
@@ -100,6 +96,28 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
         finally
         {
             Complete(exception);
+        }
+    }
+
+    /// <summary>
+    /// The connection is being disposed, perhaps by another thread than the writer's, whose memory it leaves alone. Without the
+    /// FIN the runtime would cut a socket that somebody still waits on; with a write half done, being cut is the truth.
+    /// </summary>
+    public void Close()
+    {
+        if (!_isBehind)
+            Shutdown();
+    }
+
+    private void Shutdown()
+    {
+        try
+        {
+            socket.Shutdown(SocketShutdown.Send);
+        }
+        catch (Exception failure) when (failure is SocketException or ObjectDisposedException)
+        {
+            // The connection is gone already: there is nothing left to end.
         }
     }
 
@@ -171,6 +189,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
             }
         }
         while (!TrySend(ref source));
+        _isBehind = false;
         return default;
     }
 

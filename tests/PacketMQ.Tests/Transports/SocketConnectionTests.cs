@@ -150,6 +150,28 @@ public sealed class SocketConnectionTests
     }
 
     [Fact]
+    public async Task A_disposal_is_a_proper_end_even_with_a_read_pending_but_not_with_a_write_half_done()
+    {
+        (SocketConnection connection, SocketConnection peer) = await ConnectAsync();
+        await using (peer)
+        {
+            Task<ReadResult> pending = connection.Input.ReadAsync(Cancelled).AsTask();
+            await connection.DisposeAsync();
+            await Assert.ThrowsAsync<IOException>(() => pending.Soon());
+            Assert.Empty(await peer.Input.ReadToEndAsync().Soon());
+        }
+
+        (connection, peer) = await ConnectAsync();
+        await using (peer)
+        {
+            (Task pending, _) = await connection.Output.WriteUntilPendingAsync();
+            await connection.DisposeAsync();
+            await Assert.ThrowsAsync<IOException>(() => pending.Soon());
+            await AssertResetAsync(() => peer.Input.ReadToEndAsync().Soon());
+        }
+    }
+
+    [Fact]
     public async Task A_reader_that_never_has_to_wait_lets_others_go_first_after_its_fair_share()
     {
         (SocketConnection connection, SocketConnection peer) = await ConnectAsync();
