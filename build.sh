@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chores of the project: ./build.sh fmt | build | test | pack
+# The chores of the project: ./build.sh fmt | build | test | api | pack
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -7,9 +7,23 @@ case "${1:-}" in
   fmt) dotnet format ;;
   build) dotnet build ;;
   test) dotnet test ;;
+  api)
+    # Declares what is public and not yet declared, and drops what is declared and no longer there.
+    for project in src/*/; do
+      file="${project}PublicAPI.Unshipped.txt"
+      [ -f "$file" ] || continue
+      log=$(dotnet build "$project" --no-incremental 2>&1 || true)
+      gone=$(grep -oP "RS0017: Symbol '\\K.*(?=' is part of the declared API)" <<<"$log" | sort -u || true)
+      new=$(grep -oP "RS0016: Symbol '\\K.*(?=' is not part of the declared)" <<<"$log" | sort -u || true)
+      { echo '#nullable enable'
+        { grep -vxF -e "$gone" -e '#nullable enable' "$file" || true; echo "$new"; } | sed '/^$/d' | LC_ALL=C sort -u
+      } >"$file.new"
+      mv "$file.new" "$file"
+    done
+    ;;
   pack) dotnet pack -c Release -o artifacts ;;
   *)
-    echo "usage: ./build.sh fmt | build | test | pack" >&2
+    echo "usage: ./build.sh fmt | build | test | api | pack" >&2
     exit 2
     ;;
 esac
