@@ -1,0 +1,113 @@
+using System.Collections.Concurrent;
+using System.IO.Pipelines;
+using System.Net;
+using System.Net.Sockets;
+using System.Threading.Channels;
+using PacketMQ.Transports;
+
+namespace PacketMQ.Tests.Support;
+
+/// <summary>A server and a client that connect over any transport. The client's side may also be played by hand: <see cref="OpenRawAsync"/>.</summary>
+internal sealed class PeerPair : IAsyncDisposable
+{
+    private readonly Channel<Connection> _made = Channel.CreateUnbounded<Connection>();
+    private readonly Transport _transport;
+    private EndPoint? _endPoint;
+
+    public PeerPair(
+        Transport transport, PacketRegistry server, PacketRegistry client, PeerOptions? serverOptions = null, PeerOptions? clientOptions = null)
+    {
+        _transport = transport;
+        (Server, Client) = transport == Transport.Memory
+            ? ((Peer)new MemoryServer(server, serverOptions), (ClientPeer)new MemoryClient(client, clientOptions))
+            : (new Server(server, serverOptions), new Client(client, clientOptions));
+        Server.ConnectionMade += (_, made) => _made.Writer.TryWrite(made.Connection);
+        Server.ConnectionLost += (_, lost) => ServerLost.Enqueue(lost);
+        Client.ConnectionLost += (_, lost) => ClientLost.Enqueue(lost);
+        Server.ConnectionRefused += (_, refused) => ServerRefused.Writer.TryWrite(refused);
+        Client.ConnectionRefused += (_, refused) => ClientRefused.Writer.TryWrite(refused);
+    }
+
+    public Peer Server { get; }
+
+    public ClientPeer Client { get; }
+
+    /// <summary>Each connection that was lost, as its event told it.</summary>
+    public ConcurrentQueue<ConnectionLostEventArgs> ServerLost { get; } = new();
+
+    public ConcurrentQueue<ConnectionLostEventArgs> ClientLost { get; } = new();
+
+    public Channel<ConnectionLostEventArgs> ServerRefused { get; } = Channel.CreateUnbounded<ConnectionLostEventArgs>();
+
+    public Channel<ConnectionLostEventArgs> ClientRefused { get; } = Channel.CreateUnbounded<ConnectionLostEventArgs>();
+
+    /// <summary>Connects the two; both ends are active.</summary>
+    public async Task<(Connection Client, Connection Server)> ConnectAsync()
+    {
+        Connection client = await OpenAsync().Soon();
+        return (client, await NextMadeAsync());
+    }
+
+    /// <summary>The server's end of the next connection.</summary>
+    public Task<Connection> NextMadeAsync() => _made.Reader.ReadAsync().Soon();
+
+    public Task<Connection> OpenAsync(CancellationToken cancellationToken = default)
+    {
+        switch (_transport)
+        {
+            case Transport.Memory:
+                return ((MemoryClient)Client).ConnectAsync((MemoryServer)Server, cancellationToken);
+            case Transport.Pipe:
+                (IDuplexPipe near, IDuplexPipe far) = CrossedPipes();
+                Observe(Server.AttachAsync(far, CancellationToken.None));
+                return Client.AttachAsync(near, cancellationToken);
+            default:
+                return ((Client)Client).ConnectAsync(Listen(), cancellationToken);
+        }
+    }
+
+    /// <summary>Opens the bytes between a test and the server, without a client.</summary>
+    public async Task<TransportConnection> OpenRawAsync()
+    {
+        switch (_transport)
+        {
+            case Transport.Memory:
+                (TransportConnection near, TransportConnection far) = MemoryConnection.CreatePair();
+                Server.Begin(far);
+                return near;
+            case Transport.Pipe:
+                (IDuplexPipe nearPipe, IDuplexPipe farPipe) = CrossedPipes();
+                Observe(Server.AttachAsync(farPipe));
+                return new PipeConnection(nearPipe);
+            default:
+                return await SocketConnector.ConnectAsync(Listen(), CancellationToken.None).Soon();
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        // At once, so that neither waits for the other; and no end of theirs may hang.
+        Task client = Client.StopAsync();
+        Task server = Server.StopAsync();
+        await Task.WhenAll(client, server).Soon();
+    }
+
+    public static (IDuplexPipe Near, IDuplexPipe Far) CrossedPipes(PipeOptions? options = null)
+    {
+        var there = new Pipe(options ?? PipeOptions.Default);
+        var back = new Pipe(options ?? PipeOptions.Default);
+        return (new Duplex(back.Reader, there.Writer), new Duplex(there.Reader, back.Writer));
+    }
+
+    private EndPoint Listen() => _endPoint ??= ((Server)Server).Listen(_transport switch
+    {
+        Transport.TcpIPv4 => new IPEndPoint(IPAddress.Loopback, 0),
+        Transport.TcpIPv6 => new IPEndPoint(IPAddress.IPv6Loopback, 0),
+        _ => new UnixDomainSocketEndPoint(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName())),
+    });
+
+    private static void Observe(Task<Connection> attached)
+        => _ = attached.ContinueWith(static ended => ended.Exception, TaskScheduler.Default);
+
+    private sealed record Duplex(PipeReader Input, PipeWriter Output) : IDuplexPipe;
+}

@@ -1,0 +1,29 @@
+using System.Net.Sockets;
+using System.Reflection;
+using Xunit.Sdk;
+using Xunit.v3;
+
+namespace PacketMQ.Tests.Support;
+
+public enum Transport
+{
+    TcpIPv4,
+    TcpIPv6,
+    Unix,
+    Memory,
+
+    /// <summary><see cref="Peer.AttachAsync"/> with two crossed pipes.</summary>
+    Pipe,
+}
+
+/// <summary>Runs a test body once over each transport.</summary>
+[AttributeUsage(AttributeTargets.Method)]
+internal sealed class AllTransportsAttribute : DataAttribute
+{
+    public override ValueTask<IReadOnlyCollection<ITheoryDataRow>> GetData(MethodInfo testMethod, DisposalTracker disposalTracker)
+        => new(Enum.GetValues<Transport>()
+            .Where(transport => transport != Transport.TcpIPv6 || Socket.OSSupportsIPv6)
+            .Select(transport => (ITheoryDataRow)new TheoryDataRow(transport)).ToArray());
+
+    public override bool SupportsDiscoveryEnumeration() => true;
+}

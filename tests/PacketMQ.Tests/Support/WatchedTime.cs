@@ -1,0 +1,32 @@
+using Microsoft.Extensions.Time.Testing;
+
+namespace PacketMQ.Tests.Support;
+
+/// <summary>A clock that only a test moves, and that tells when somebody has begun to wait for it.</summary>
+internal sealed class WatchedTime : FakeTimeProvider
+{
+    private readonly Lock _gate = new();
+    private readonly List<(TimeSpan DueTime, TaskCompletionSource Begun)> _watches = [];
+
+    /// <summary>The moment at which the next timer with this due time is set. Ask before it can happen.</summary>
+    public Task NextTimerAsync(TimeSpan dueTime)
+    {
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        lock (_gate)
+            _watches.Add((dueTime, begun));
+        return begun.Task.Soon();
+    }
+
+    public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+    {
+        ITimer timer = base.CreateTimer(callback, state, dueTime, period);
+        lock (_gate)
+        {
+            foreach ((_, TaskCompletionSource begun) in _watches.Where(watch => watch.DueTime == dueTime))
+                begun.TrySetResult();
+            _watches.RemoveAll(watch => watch.DueTime == dueTime);
+        }
+
+        return timer;
+    }
+}
