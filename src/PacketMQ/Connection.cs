@@ -48,7 +48,7 @@ public sealed class Connection
         _session = new Session(_registry.Contract, options.ToSessionLimits());
         _sendQueue = new SendQueue(
             transport.Output, options.MaxPendingSendBytes, options.TimeProvider,
-            exception => RequestClose(ConnectionLoop.TransportFailed(exception)));
+            exception => RequestClose(CloseRequest.TransportFailed(exception)));
         _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options, logger);
         _watch = new ConnectionWatch(this, _loop, _sendQueue, options);
         Closing = _decision.Token;
@@ -72,7 +72,7 @@ public sealed class Connection
     /// <summary>Completes when the connection has ended entirely, with the way it ended. It never fails.</summary>
     public Task<CloseInfo> Closed => _closed.Task;
 
-    /// <summary>Cancelled when the end is decided. Handlers get it as <see cref="PacketContext.ConnectionClosing"/>.</summary>
+    /// <summary>Cancelled when the end is decided, or the other side's is seen while a handler is busy. Handlers get it as <see cref="PacketContext.ConnectionClosing"/>.</summary>
     public CancellationToken Closing { get; }
 
     /// <summary>The names that the other side listed in the handshake, without the control packets; empty before.</summary>
@@ -202,8 +202,8 @@ public sealed class Connection
         bool wasMade = State == ConnectionState.Active;
         Volatile.Write(ref _state, (int)ConnectionState.Closing);
         Log(request.Info, wasMade);
-        await GuardAsync("cancelling what waits", () => _decision.CancelAsync().WaitAsync(CloseTimeout, Time)).ConfigureAwait(false);
-        await GuardAsync("connection lost", () => RaiseEndAsync(request.Info, wasMade).WaitAsync(CloseTimeout, Time)).ConfigureAwait(false);
+        await CancelWaitsAsync().ConfigureAwait(false);
+        await RaiseEndAsync(request.Info, wasMade).ConfigureAwait(false);
         await GuardAsync("the end", () => new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger).RunAsync(request)).ConfigureAwait(false);
         Volatile.Write(ref _state, (int)ConnectionState.Closed);
         Peer.Forget(this);
@@ -217,9 +217,14 @@ public sealed class Connection
         _routes = PacketRoutes.For(_registry.Registered, _registry.Own, agreement, Peer.Options.FallbackPacket);
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         ConnectionLog.Made(_logger, Id, RemoteEndPoint);
-        await GuardAsync("connection made", () => Peer.RaiseMadeAsync(this)).ConfigureAwait(false);
+        await GuardAsync("connection made", () => Peer.RaiseMade(this)).ConfigureAwait(false);
+        await GuardAsync("connection made", () => Peer.CallMadeHookAsync(this)).ConfigureAwait(false);
         _activated.TrySetResult();
     }
+
+    /// <summary>Cancels what handlers wait for. Callbacks of the application's run here: they neither fail nor hold up the end.</summary>
+    internal ValueTask CancelWaitsAsync()
+        => GuardAsync("the token of the connection's end", () => InTimeAsync("a callback of the token of the connection's end", _decision.CancelAsync()));
 
     /// <summary>Sends a payload under another packet, byte for byte.</summary>
     internal ValueTask SendPayloadAsync(PacketKey packet, in ReadOnlySequence<byte> payload)
@@ -240,10 +245,6 @@ public sealed class Connection
     }
 
     private static int MaxPayloadBytes => WireProtocol.MaxLegacyFrameBytes - WireProtocol.PacketIdBytes;
-
-    private TimeSpan CloseTimeout => Peer.Options.CloseTimeout;
-
-    private TimeProvider Time => Peer.Options.TimeProvider;
 
     private void RequestClose(CloseRequest request)
     {
@@ -356,12 +357,17 @@ public sealed class Connection
         }
     }
 
-    private Task RaiseEndAsync(CloseInfo info, bool wasMade)
+    private async ValueTask RaiseEndAsync(CloseInfo info, bool wasMade)
     {
-        if (wasMade)
-            return Peer.RaiseLostAsync(this, info);
-        Peer.RaiseRefused(this, info);
-        return Task.CompletedTask;
+        if (!wasMade)
+        {
+            await GuardAsync("connection refused", () => Peer.RaiseRefused(this, info)).ConfigureAwait(false);
+            return;
+        }
+
+        await GuardAsync("connection lost", () => Peer.RaiseLost(this, info)).ConfigureAwait(false);
+        await GuardAsync("connection lost", () => InTimeAsync("the callback for connection lost", Peer.CallLostHookAsync(this, info)))
+            .ConfigureAwait(false);
     }
 
     private void Log(CloseInfo info, bool wasMade)
@@ -373,6 +379,26 @@ public sealed class Connection
         else
             ConnectionLog.Ended(_logger, Id, info);
     }
+
+    private async Task InTimeAsync(string step, Task task)
+    {
+        try
+        {
+            await task.WaitAsync(Peer.Options.CloseTimeout, Peer.Options.TimeProvider).ConfigureAwait(false);
+        }
+        catch (TimeoutException) when (!task.IsCompleted)
+        {
+            ConnectionLog.CloseStepTimedOut(_logger, Id, step, Peer.Options.CloseTimeout);
+            ConnectionEnd.Observe(task);
+        }
+    }
+
+    private ValueTask GuardAsync(string occasion, Action callback)
+        => GuardAsync(occasion, () =>
+        {
+            callback();
+            return Task.CompletedTask;
+        });
 
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An application's callback must not keep a connection from ending.")]
     private async ValueTask GuardAsync(string occasion, Func<Task> callback)

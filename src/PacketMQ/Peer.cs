@@ -222,17 +222,14 @@ public abstract class Peer : IAsyncDisposable
 
     internal void Forget(Connection connection) => _connections.Remove(connection);
 
-    internal Task RaiseMadeAsync(Connection connection)
-    {
-        ConnectionMade?.Invoke(this, new ConnectionMadeEventArgs(connection));
-        return OnConnectionMadeAsync(connection).AsTask();
-    }
+    internal void RaiseMade(Connection connection) => ConnectionMade?.Invoke(this, new ConnectionMadeEventArgs(connection));
 
-    internal Task RaiseLostAsync(Connection connection, CloseInfo closeInfo)
-    {
-        ConnectionLost?.Invoke(this, new ConnectionLostEventArgs(connection, closeInfo));
-        return OnConnectionLostAsync(connection, closeInfo).AsTask();
-    }
+    internal Task CallMadeHookAsync(Connection connection) => OnConnectionMadeAsync(connection).AsTask();
+
+    internal Task CallLostHookAsync(Connection connection, CloseInfo closeInfo) => OnConnectionLostAsync(connection, closeInfo).AsTask();
+
+    internal void RaiseLost(Connection connection, CloseInfo closeInfo)
+        => ConnectionLost?.Invoke(this, new ConnectionLostEventArgs(connection, closeInfo));
 
     internal void RaiseRefused(Connection connection, CloseInfo closeInfo)
         => ConnectionRefused?.Invoke(this, new ConnectionLostEventArgs(connection, closeInfo));

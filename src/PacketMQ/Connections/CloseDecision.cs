@@ -1,20 +1,5 @@
 namespace PacketMQ.Connections;
 
-/// <summary>How a connection shall end, and how much of a farewell is possible.</summary>
-internal sealed record CloseRequest(CloseInfo Info, Farewell Farewell);
-
-internal enum Farewell
-{
-    /// <summary>Tell the other side the reason, then end the stream.</summary>
-    SoftQuit,
-
-    /// <summary>The other side knows: write what waits, then end the stream.</summary>
-    Finish,
-
-    /// <summary>Cut the transport: it failed, or nothing can be told to the other side.</summary>
-    Cut,
-}
-
 /// <summary>The one decision to end a connection: the first request wins, whoever makes it, and wakes who waits for it.</summary>
 internal sealed class CloseDecision : IDisposable
 {

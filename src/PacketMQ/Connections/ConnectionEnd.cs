@@ -60,8 +60,8 @@ internal sealed class ConnectionEnd(
         }
     }
 
-    // The transport is cut next, so the task ends soon; how does not matter any more.
-    private static void Observe(Task task)
+    /// <summary>Nobody waits for the task any more; how it ends does not matter.</summary>
+    public static void Observe(Task task)
         => _ = task.ContinueWith(
             static ended => _ = ended.Exception, CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
 

@@ -24,6 +24,8 @@ internal sealed class ConnectionLoop(
     private TaskCompletionSource? _handlerIsSlow;
     private SequencePosition _heldStart;
     private long _corkedSince; // 0: no frame is held back yet
+    private ReadResult _read; // the last one
+    private bool _isHeld; // until the reader is advanced, the last result is ours to look at
     private long _framesRead;
     private long _incompleteBytes;
 
@@ -47,12 +49,16 @@ internal sealed class ConnectionLoop(
         }
         catch (ProtocolException exception)
         {
-            return Refusal(exception);
+            return CloseRequest.Refusal(exception);
         }
         catch (Exception exception)
         {
             ConnectionLog.Internal(logger, exception, connection.Id);
-            return new(new CloseInfo(CloseReason.InternalError, CloseInitiator.Local, "This side failed; see its log.") { Exception = exception }, Farewell.SoftQuit);
+            return CloseRequest.InternalError(exception);
+        }
+        finally
+        {
+            LetGo();
         }
     }
 
@@ -83,41 +89,51 @@ internal sealed class ConnectionLoop(
     {
         while (true)
         {
-            ReadResult read;
             try
             {
-                read = await _input.ReadAsync().ConfigureAwait(false);
+                Hold(await _input.ReadAsync().ConfigureAwait(false));
             }
             catch (Exception exception) when (IsTransportFailure(exception))
             {
-                return decision.Request ?? TransportFailed(exception);
+                return decision.Request ?? CloseRequest.TransportFailed(exception);
             }
 
-            ReadOnlySequence<byte> rest = read.Buffer;
+            ReadOnlySequence<byte> rest = _read.Buffer;
             while (TryProcess(ref rest, out ValueTask pending))
             {
-                long held = read.Buffer.Slice(_heldStart, rest.Start).Length;
-                if (await WaitForHandlerAsync(pending, read, rest).ConfigureAwait(false) is not { } ahead)
+                long held = _read.Buffer.Slice(_heldStart, rest.Start).Length;
+                if (!await WaitForHandlerAsync(pending, held).ConfigureAwait(false))
                     return decision.Request!;
-                read = ahead;
-                rest = read.Buffer.Slice(read.Buffer.GetPosition(held, _heldStart));
+                rest = _read.Buffer.Slice(_read.Buffer.GetPosition(held, _heldStart));
             }
 
             if (decision.Request is { } decided)
-            {
-                _input.AdvanceTo(rest.Start, rest.End);
                 return decided;
-            }
 
-            if (read.IsCompleted)
+            if (_read.IsCompleted)
             {
                 session.EndOfInput(rest);
-                return new(new CloseInfo(CloseReason.Disconnected, CloseInitiator.Remote, "The other side ended the stream without a softquit."), Farewell.Finish);
+                return CloseRequest.Disconnected();
             }
 
             Volatile.Write(ref _incompleteBytes, session.State == SessionState.Active ? rest.Length : 0);
-            _input.AdvanceTo(rest.Start, rest.End);
+            Advance(rest.Start, rest.End);
         }
+    }
+
+    private void Hold(ReadResult read) => (_read, _isHeld) = (read, true);
+
+    private void Advance(SequencePosition consumed, SequencePosition examined)
+    {
+        _isHeld = false;
+        _input.AdvanceTo(consumed, examined);
+    }
+
+    // After the last event nobody looks at what was received, so that the rest can be drained; except a handler that still runs.
+    private void LetGo()
+    {
+        if (_isHeld && OverdueHandler is null)
+            Advance(_read.Buffer.End, _read.Buffer.End);
     }
 
     // Handles what has arrived. True: a handler has not finished; its payload begins at _heldStart and ends where rest begins.
@@ -144,7 +160,7 @@ internal sealed class ConnectionLoop(
                         pending = connection.ActivateAsync(session.Agreement!);
                         break;
                     default:
-                        decision.TryMake(Quit(read.Reason));
+                        decision.TryMake(CloseRequest.Quit(read.Reason, session));
                         pending = default;
                         return false;
                 }
@@ -216,8 +232,9 @@ internal sealed class ConnectionLoop(
         }
     }
 
-    // Waits for a handler. Null: the end was decided meanwhile. Otherwise a read result whose buffer begins at _heldStart.
-    private async ValueTask<ReadResult?> WaitForHandlerAsync(ValueTask pending, ReadResult read, ReadOnlySequence<byte> rest)
+    // Waits for a handler, whose payload is held from _heldStart on. False: the end was decided meanwhile. A slow one does not keep
+    // the other side's end from being noticed: the loop reads ahead.
+    private async ValueTask<bool> WaitForHandlerAsync(ValueTask pending, long held)
     {
         Task handling = pending.AsTask();
         var slow = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -226,48 +243,56 @@ internal sealed class ConnectionLoop(
         await Task.WhenAny(handling, decision.Made, slow.Task).ConfigureAwait(false);
         Volatile.Write(ref _handlerIsSlow, null);
 
-        bool isAhead = false; // whether the reader was advanced, so that `read` is spent
-        bool isFull = read.IsCompleted;
+        var ahead = new ReadAhead(held);
         while (!handling.IsCompleted && decision.Request is null)
         {
-            if (isFull)
+            ReadOnlySequence<byte> buffer = _read.Buffer.Slice(_heldStart);
+            if (_read.IsCompleted || ahead.FindsSoftQuit(buffer))
+            {
+                // What came before the end is still handled, each packet in its turn; but nobody waits for an answer any more.
+                await connection.CancelWaitsAsync().ConfigureAwait(false);
+                await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
+            }
+            else if (buffer.Length >= options.MaxReadAheadBytes)
             {
                 await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
-                continue;
             }
-
-            _input.AdvanceTo(_heldStart, read.Buffer.End);
-            isAhead = true;
-            Task<ReadResult> reading = _input.ReadAsync().AsTask();
-            await Task.WhenAny(handling, decision.Made, reading).ConfigureAwait(false);
-            if (!reading.IsCompleted)
-                _input.CancelPendingRead();
-            try
+            else if (!await ReadAheadAsync(handling).ConfigureAwait(false))
             {
-                read = await reading.ConfigureAwait(false);
-            }
-            catch (Exception exception) when (IsTransportFailure(exception))
-            {
-                decision.TryMake(TransportFailed(exception));
                 break;
             }
-
-            isAhead = false;
-            isFull = read.IsCompleted || read.Buffer.Length >= options.MaxReadAheadBytes;
         }
 
-        if (decision.Request is not null)
+        if (decision.Request is null)
         {
-            await decision.CancelAsync().ConfigureAwait(false);
-            if (!await CompletesInTimeAsync(handling).ConfigureAwait(false))
-                OverdueHandler = handling;
-            else if (!isAhead)
-                _input.AdvanceTo(rest.Start, read.Buffer.End);
-            return null;
+            await handling.ConfigureAwait(false);
+            return true;
         }
 
-        await handling.ConfigureAwait(false);
-        return read;
+        await connection.CancelWaitsAsync().ConfigureAwait(false);
+        if (!await CompletesInTimeAsync(handling).ConfigureAwait(false))
+            OverdueHandler = handling;
+        return false;
+    }
+
+    // Reads behind what is held. False: the transport failed.
+    private async ValueTask<bool> ReadAheadAsync(Task handling)
+    {
+        Advance(_heldStart, _read.Buffer.End);
+        Task<ReadResult> reading = _input.ReadAsync().AsTask();
+        await Task.WhenAny(handling, decision.Made, reading).ConfigureAwait(false);
+        if (!reading.IsCompleted)
+            _input.CancelPendingRead();
+        try
+        {
+            Hold(await reading.ConfigureAwait(false));
+            return true;
+        }
+        catch (Exception exception) when (IsTransportFailure(exception))
+        {
+            decision.TryMake(CloseRequest.TransportFailed(exception));
+            return false;
+        }
     }
 
     private async ValueTask<bool> CompletesInTimeAsync(Task handling)
@@ -291,44 +316,6 @@ internal sealed class ConnectionLoop(
         sendQueue.AppendControl(_control.WrittenSpan);
         _control.ResetWrittenCount();
     }
-
-    private CloseRequest Quit(CloseReason reason)
-    {
-        var info = new CloseInfo(reason, CloseInitiator.Remote, "The other side quit.");
-        if (reason == CloseReason.NonEqualPackets)
-        {
-            var (missingHere, missingThere) = session.CompareNames();
-            info = info with
-            {
-                Description = $"The other side refused the packets. Only it has: {List(missingHere)}. Only this side has: {List(missingThere)}.",
-                MissingHere = missingHere,
-                MissingThere = missingThere,
-            };
-        }
-
-        return new(info, Farewell.Finish);
-
-        static string List(IReadOnlyCollection<string> names)
-            => names.Count == 0 ? "none" : PrintableText.Escape(string.Join(", ", names.Take(20)), 2_048) + (names.Count > 20 ? ", ..." : "");
-    }
-
-    private static CloseRequest Refusal(ProtocolException exception)
-    {
-        var info = new CloseInfo(exception.Reason, CloseInitiator.Local, exception.Message)
-        {
-            Exception = exception,
-            MissingHere = exception.MissingHere,
-            MissingThere = exception.MissingThere,
-        };
-        if (exception.Reason == CloseReason.TruncatedFrame)
-            return new(info with { Initiator = CloseInitiator.Remote }, Farewell.Finish);
-        return new(info, exception.DropSilently ? Farewell.Cut : Farewell.SoftQuit);
-    }
-
-    internal static CloseRequest TransportFailed(Exception exception)
-        => new(
-            new CloseInfo(CloseReason.ConnectionReset, CloseInitiator.Transport, $"The transport failed: {exception.Message}") { Exception = exception },
-            Farewell.Cut);
 
     private static bool IsTransportFailure(Exception exception)
         => exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException;

@@ -19,8 +19,8 @@ internal sealed class PeerPair : IAsyncDisposable
     {
         _transport = transport;
         (Server, Client) = transport == Transport.Memory
-            ? ((Peer)new MemoryServer(server, serverOptions), (ClientPeer)new MemoryClient(client, clientOptions))
-            : (new Server(server, serverOptions), new Client(client, clientOptions));
+            ? ((Peer)new HookedMemoryServer(this, server, serverOptions), (ClientPeer)new MemoryClient(client, clientOptions))
+            : (new HookedServer(this, server, serverOptions), new Client(client, clientOptions));
         Server.ConnectionMade += (_, made) => _made.Writer.TryWrite(made.Connection);
         Server.ConnectionLost += (_, lost) => ServerLost.Enqueue(lost);
         Client.ConnectionLost += (_, lost) => ClientLost.Enqueue(lost);
@@ -32,6 +32,12 @@ internal sealed class PeerPair : IAsyncDisposable
 
     public ClientPeer Client { get; }
 
+    /// <summary>What the server's made callback does.</summary>
+    public Func<Connection, ValueTask> ServerMadeHook { get; set; } = _ => default;
+
+    /// <summary>What the server's lost callback does.</summary>
+    public Func<Connection, CloseInfo, ValueTask> ServerLostHook { get; set; } = (_, _) => default;
+
     /// <summary>Each connection that was lost, as its event told it.</summary>
     public ConcurrentQueue<ConnectionLostEventArgs> ServerLost { get; } = new();
 
@@ -40,6 +46,18 @@ internal sealed class PeerPair : IAsyncDisposable
     public Channel<ConnectionLostEventArgs> ServerRefused { get; } = Channel.CreateUnbounded<ConnectionLostEventArgs>();
 
     public Channel<ConnectionLostEventArgs> ClientRefused { get; } = Channel.CreateUnbounded<ConnectionLostEventArgs>();
+
+    /// <summary>Neither side holds a connection any more, in whatever state.</summary>
+    public void AssertNoConnectionIsLeft(params ReadOnlySpan<Connection> connections)
+    {
+        Assert.Empty(Server.Connections);
+        Assert.Empty(Client.Connections);
+        foreach (Connection connection in connections)
+        {
+            Assert.Equal(ConnectionState.Closed, connection.State);
+            Assert.False(connection.Peer.TryGetConnection(connection.Id, out _));
+        }
+    }
 
     /// <summary>Connects the two; both ends are active.</summary>
     public async Task<(Connection Client, Connection Server)> ConnectAsync()
@@ -108,6 +126,20 @@ internal sealed class PeerPair : IAsyncDisposable
 
     private static void Observe(Task<Connection> attached)
         => _ = attached.ContinueWith(static ended => ended.Exception, TaskScheduler.Default);
+
+    private sealed class HookedServer(PeerPair pair, PacketRegistry registry, PeerOptions? options) : Server(registry, options)
+    {
+        protected override ValueTask OnConnectionMadeAsync(Connection connection) => pair.ServerMadeHook(connection);
+
+        protected override ValueTask OnConnectionLostAsync(Connection connection, CloseInfo closeInfo) => pair.ServerLostHook(connection, closeInfo);
+    }
+
+    private sealed class HookedMemoryServer(PeerPair pair, PacketRegistry registry, PeerOptions? options) : MemoryServer(registry, options)
+    {
+        protected override ValueTask OnConnectionMadeAsync(Connection connection) => pair.ServerMadeHook(connection);
+
+        protected override ValueTask OnConnectionLostAsync(Connection connection, CloseInfo closeInfo) => pair.ServerLostHook(connection, closeInfo);
+    }
 
     private sealed record Duplex(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 }

@@ -1,0 +1,49 @@
+using System.Collections.Concurrent;
+
+namespace PacketMQ.Connections;
+
+/// <summary>
+/// Writes for connections whose senders are busy: one pool thread walks the queues that have something to write, one batch each. While
+/// it is at the others, more gathers in each queue, so a burst to many connections leaves in few writes.
+/// </summary>
+internal sealed class Flusher : IThreadPoolWorkItem
+{
+    // One flusher saturates about one core with system calls, so larger machines get more; a queue stays with its own.
+    private static readonly Flusher[] All = [.. Enumerable.Range(0, Math.Max(1, Environment.ProcessorCount / 2)).Select(_ => new Flusher())];
+    private static int _next;
+
+    private readonly ConcurrentQueue<SendQueue> _dirty = new();
+    private int _isRunning;
+
+    /// <summary>The flusher of a new queue.</summary>
+    public static Flusher Next() => All[(uint)Interlocked.Increment(ref _next) % (uint)All.Length];
+
+    /// <summary>Writes one batch of a queue soon. The queue sees to it that it is added once only.</summary>
+    public void Add(SendQueue queue)
+    {
+        _dirty.Enqueue(queue);
+        if (Volatile.Read(ref _isRunning) == 0 && Interlocked.Exchange(ref _isRunning, 1) == 0)
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        while (true)
+        {
+            // A bounded walk, then a new turn in the pool: other work must not wait for a burst without end.
+            for (int i = 0; i < 1_024 && _dirty.TryDequeue(out SendQueue? queue); i++)
+                queue.WriteBatch();
+            if (!_dirty.IsEmpty)
+            {
+                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+                return;
+            }
+
+            Volatile.Write(ref _isRunning, 0);
+            // A queue that was added before the line above may have seen a running flusher.
+            Interlocked.MemoryBarrier();
+            if (_dirty.IsEmpty || Interlocked.Exchange(ref _isRunning, 1) != 0)
+                return;
+        }
+    }
+}
