@@ -179,6 +179,9 @@ public sealed class Connection
 
     internal bool IsRunningCurrentCode => Current.Value == this;
 
+    /// <summary>Whether the current code runs in a handler or callback of one of a peer's connections.</summary>
+    internal static bool RunsCodeOf(Peer peer) => Current.Value?.Peer == peer;
+
     internal Task WaitForEndAsync(CancellationToken cancellationToken)
         => IsRunningCurrentCode ? Task.CompletedTask : Closed.WaitAsync(cancellationToken);
 

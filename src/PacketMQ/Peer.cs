@@ -20,7 +20,8 @@ public abstract class Peer : IAsyncDisposable
     private readonly ConnectionTable _connections;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ILogger _logger;
-    private int _isStopping;
+    private readonly Lock _gate = new();
+    private Task? _stopping; // one for all who stop the peer
 
     /// <summary>Makes a peer.</summary>
     /// <param name="registry">Its packets. May be shared with other peers.</param>
@@ -154,11 +155,11 @@ public abstract class Peer : IAsyncDisposable
         return ActivateAsync(new PipeConnection(pipe), cancellationToken);
     }
 
-    /// <summary>Blocks until <see cref="StopAsync"/> was called. For <c>Main</c> methods that do not await.</summary>
+    /// <summary>Blocks until the peer has stopped: see <see cref="StopAsync"/>. For <c>Main</c> methods that do not await.</summary>
     [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "Blocking is what this method is for.")]
     public void Run() => RunAsync().GetAwaiter().GetResult();
 
-    /// <summary>Waits until <see cref="StopAsync"/> was called, or calls it when cancelled.</summary>
+    /// <summary>Waits until the peer has stopped, or stops it when cancelled: see <see cref="StopAsync"/>.</summary>
     /// <param name="cancellationToken">Stops the peer; the task then completes normally.</param>
     public async Task RunAsync(CancellationToken cancellationToken = default)
     {
@@ -174,22 +175,19 @@ public abstract class Peer : IAsyncDisposable
 
     /// <summary>
     /// Stops for good: takes no more connections, softquits all with <see cref="CloseReason.Shutdown"/> and waits for their ends. In a
-    /// handler of one of them, that one is not waited for.
+    /// handler or callback of one of them, which has to return first, it completes at once; <see cref="RunAsync"/> tells the end.
     /// </summary>
     /// <param name="cancellationToken">Cuts what has not ended by then.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
-        if (Interlocked.Exchange(ref _isStopping, 1) == 0)
-        {
-            _connections.Close();
-            await StopListeningAsync().ConfigureAwait(false);
-        }
-
-        Connection[] connections = [.. _connections.All];
-        using (cancellationToken.UnsafeRegister(static all => Array.ForEach((Connection[])all!, connection => connection.Abort()), connections))
-            await Task.WhenAll(connections.Select(connection => connection.SoftQuitAsync(CloseReason.Shutdown, CancellationToken.None))).ConfigureAwait(false);
-        _connections.Dispose();
-        _stopped.TrySetResult();
+        _connections.Close();
+        Task stopping;
+        lock (_gate)
+            stopping = _stopping ??= Task.Run(StopOnceAsync, CancellationToken.None);
+        if (Connection.RunsCodeOf(this))
+            return;
+        using (cancellationToken.UnsafeRegister(static peer => ((Peer)peer!).AbortAll(), this))
+            await stopping.ConfigureAwait(false);
     }
 
     /// <summary>Stops the peer: see <see cref="StopAsync"/>.</summary>
@@ -254,6 +252,23 @@ public abstract class Peer : IAsyncDisposable
         }
 
         return connection;
+    }
+
+    private async Task StopOnceAsync()
+    {
+        await StopListeningAsync().ConfigureAwait(false);
+        Connection[] connections = [.. _connections.All];
+        foreach (Connection connection in connections)
+            connection.RequestClose(CloseReason.Shutdown, "This side stopped.", Farewell.SoftQuit);
+        await Task.WhenAll(connections.Select(connection => connection.Closed)).ConfigureAwait(false);
+        _connections.Dispose();
+        _stopped.TrySetResult();
+    }
+
+    private void AbortAll()
+    {
+        foreach (Connection connection in _connections.All)
+            connection.Abort();
     }
 
     private protected static ConnectionClosedException Stopped()

@@ -20,10 +20,12 @@ public enum Transport
 [AttributeUsage(AttributeTargets.Method)]
 internal sealed class AllTransportsAttribute : DataAttribute
 {
+    /// <summary>What this machine has.</summary>
+    public static IEnumerable<Transport> Available
+        => Enum.GetValues<Transport>().Where(transport => transport != Transport.TcpIPv6 || Socket.OSSupportsIPv6);
+
     public override ValueTask<IReadOnlyCollection<ITheoryDataRow>> GetData(MethodInfo testMethod, DisposalTracker disposalTracker)
-        => new(Enum.GetValues<Transport>()
-            .Where(transport => transport != Transport.TcpIPv6 || Socket.OSSupportsIPv6)
-            .Select(transport => (ITheoryDataRow)new TheoryDataRow(transport)).ToArray());
+        => new(Available.Select(transport => (ITheoryDataRow)new TheoryDataRow(transport)).ToArray());
 
     public override bool SupportsDiscoveryEnumeration() => true;
 }
