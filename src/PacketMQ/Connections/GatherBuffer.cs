@@ -29,7 +29,7 @@ internal struct GatherBuffer
     /// <summary>Takes the array with all that has gathered; the caller owns it until <see cref="GiveBack"/>.</summary>
     public byte[] Take()
     {
-        byte[] taken = _gathering!;
+        byte[] taken = _gathering ?? [];
         _gathering = _spare;
         _spare = null;
         Count = 0;
@@ -39,9 +39,9 @@ internal struct GatherBuffer
     /// <summary>Gives a taken array back once its bytes are written.</summary>
     public void GiveBack(byte[] taken)
     {
-        if (_spare is null)
+        if (_spare is null && taken.Length > 0)
             _spare = taken;
-        else
+        else if (taken.Length > 0)
             ArrayPool<byte>.Shared.Return(taken);
     }
 

@@ -1,4 +1,4 @@
-using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using PacketMQ.Wire;
 
@@ -17,83 +17,90 @@ internal enum AppendResult
 }
 
 /// <summary>
-/// The bytes that wait to go out on one connection. Any thread appends whole frames under the gate; one drain at a time writes what
-/// has gathered to the transport, so frames never interleave and a burst leaves in few writes. No lock is held while writing.
+/// The bytes that wait to go out on one connection. Any thread appends whole frames under the gate; one writer at a time takes what
+/// has gathered and hands it to the transport, so frames never interleave and a burst leaves in few writes. The gate is never held
+/// while writing.
 /// </summary>
 /// <remarks>
-/// Who drains: a frame after a quiet moment is written by its sender at once; in a burst a pool thread takes over, so that one
-/// sender does not write for all; above <see cref="InlineThreshold"/> whoever appends writes. While the receive loop hands a batch to
-/// the handlers the queue is corked, so that their replies leave together. Buffers are taken while there are bytes, and given back.
+/// Who writes: a frame after a quiet moment is written by its sender at once; in a burst the <see cref="Flusher"/> takes over, so that
+/// one sender does not write for all; above <see cref="SenderWritesAt"/> whoever appends writes one batch. While the receive loop
+/// hands a batch to the handlers the queue is corked for its thread, so that their replies leave together; what other threads send does
+/// not wait for a handler that takes its time.
 /// </remarks>
-internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProvider timeProvider, Action<Exception> onFailed) : IThreadPoolWorkItem
+internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProvider timeProvider, Action<Exception> onFailed)
 {
-    private const int InlineThreshold = 256 * 1024;
-    private const int FirstBufferBytes = 4 * 1024;
+    private const int SenderWritesAt = 256 * 1024;
 
-    // After a write that the transport could not take at once, write less at a time: progress is then visible to the send time-out.
-    private const int CautiousWriteBytes = 64 * 1024;
+    // Pieces, so that progress is visible to the send time-out; smaller ones once the transport is slow.
+    private const int WriteBytes = 256 * 1024;
+    private const int SlowWriteBytes = 64 * 1024;
 
     [ThreadStatic]
-    private static long _lastDrainOnThread;
+    private static long _lastWriteOfThread;
 
     private readonly long _quietTicks = Math.Max(1, timeProvider.TimestampFrequency / 50_000); // 20 µs
-    private SpinGate _gate; // not readonly: it is a struct that changes
-    private readonly TaskCompletionSource _drained = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private byte[] _buffer = [];
-    private byte[]? _spare;
-    private Queue<WaitingFrame>? _waiting;
-    private int _count; // bytes in _buffer
-    private int _inFlight; // bytes that the drain has taken and not yet written
-    private long _lastDrain;
+    private readonly Flusher _flusher = Flusher.Next();
+    private SpinGate _gate; // guards all below
+    private GatherBuffer _gathered;
+    private LinkedList<WaitingFrame>? _waiting;
+    private TaskCompletionSource? _drained;
+    private int _inFlight; // bytes that the writer has taken and not yet written
     private int _progress;
-    private bool _draining; // a drain runs or is scheduled
-    private bool _corked;
-    private bool _closed;
-    private bool _failed;
+    private long _lastWrite;
+    private bool _isWriting; // a writer is at work or is scheduled
+    private int _corkedThread; // 0: not corked
+    private bool _isClosed;
+
+    private enum Writer
+    {
+        Nobody,
+        Caller,
+        Flusher,
+    }
 
     /// <summary>Counts completed writes; while <see cref="IsWaitingForTransport"/> it tells progress from standstill.</summary>
     public int Progress => Volatile.Read(ref _progress);
 
     public bool IsWaitingForTransport => Volatile.Read(ref _inFlight) > 0;
 
-    /// <summary>Whether frames gathered while corked.</summary>
-    public bool HasCorkedFrames => _corked && Volatile.Read(ref _count) > 0;
+    /// <summary>Whether frames are held back. Asked by the receive loop only, which corks.</summary>
+    public bool HasCorkedFrames => _corkedThread != 0 && _gathered.Count > 0;
 
     /// <summary>Appends one frame: its header, then <paramref name="head"/> and <paramref name="body"/> as its payload.</summary>
     public AppendResult TryAppend(int wireId, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
     {
-        DrainBy by;
+        Writer writer;
         using (_gate.Hold())
         {
-            if (_closed)
+            if (_isClosed)
                 return AppendResult.Closed;
             int size = WireProtocol.HeaderBytes + head.Length + body.Length;
-            if (_waiting is { Count: > 0 } || !HasRoomFor(size))
+            if (_waiting?.First is not null || !HasRoomFor(size))
                 return AppendResult.Full;
-            Span<byte> frame = Reserve(size);
+            Span<byte> frame = _gathered.Reserve(size);
             FrameWriter.WriteHeader(frame, wireId, head.Length + body.Length);
             head.CopyTo(frame[WireProtocol.HeaderBytes..]);
             body.CopyTo(frame[(WireProtocol.HeaderBytes + head.Length)..]);
-            by = ChooseDrain();
+            writer = ChooseWriter();
         }
 
-        StartDrain(by);
+        Start(writer);
         return AppendResult.Accepted;
     }
 
     /// <summary>Appends bytes that are whole frames already, above the bound too: the handshake's and the softquit's.</summary>
     public void AppendControl(ReadOnlySpan<byte> frames)
     {
-        DrainBy by;
+        Writer writer;
         using (_gate.Hold())
         {
-            if (_closed)
+            if (_isClosed)
                 return;
-            frames.CopyTo(Reserve(frames.Length));
-            by = ChooseDrain();
+            frames.CopyTo(_gathered.Reserve(frames.Length));
+            writer = ChooseWriter();
         }
 
-        StartDrain(by);
+        Start(writer);
     }
 
     /// <summary>Queues a frame behind those that wait for room already; completes once it is appended.</summary>
@@ -105,268 +112,245 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     {
         cancellationToken.ThrowIfCancellationRequested();
         var frame = new WaitingFrame(wireId, payload);
-        DrainBy by;
+        Writer writer;
         using (_gate.Hold())
         {
-            if (_closed)
+            if (_isClosed)
                 return false;
-            (_waiting ??= new()).Enqueue(frame);
+            frame.Place = (_waiting ??= new()).AddLast(frame);
             AdmitWaiting(); // room may have come since the caller looked
-            by = _count > 0 ? ChooseDrain() : DrainBy.Nobody;
+            writer = ChooseWriter();
         }
 
-        StartDrain(by);
+        Start(writer);
         using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
-            static (state, token) => ((WaitingFrame)state!).Appended.TrySetCanceled(token), frame);
+            static (state, token) =>
+            {
+                var (queue, frame) = ((SendQueue, WaitingFrame))state!;
+                queue.GiveUp(frame, token);
+            }, (this, frame));
         return await frame.Appended.Task.ConfigureAwait(false);
     }
 
-    /// <summary>Holds frames back until <see cref="Uncork"/>, the threshold excepted. Called by the receive loop only.</summary>
+    /// <summary>Holds the calling thread's frames back until <see cref="Uncork"/>, many bytes excepted. Called by the receive loop only.</summary>
     public void Cork()
     {
         using (_gate.Hold())
-            _corked = true;
+            _corkedThread = Environment.CurrentManagedThreadId;
     }
 
     public void Uncork()
     {
-        DrainBy by = DrainBy.Nobody;
+        Writer writer = Writer.Nobody;
         using (_gate.Hold())
         {
-            _corked = false;
-            if (!_draining && _count > 0)
+            _corkedThread = 0;
+            if (!_isWriting && _gathered.Count > 0)
             {
-                _draining = true;
-                by = DrainBy.Caller;
+                _isWriting = true;
+                writer = Writer.Caller;
             }
         }
 
-        StartDrain(by);
+        Start(writer);
     }
 
     /// <summary>Takes no more frames; completes when all that were appended are written, or the transport has failed.</summary>
     public Task CloseAsync()
     {
-        DrainBy by = DrainBy.Nobody;
+        Writer writer = Writer.Nobody;
+        Task drained;
         using (_gate.Hold())
         {
-            Close();
-            _corked = false;
-            if (!_draining)
-            {
-                if (_count == 0 || _failed)
-                    _drained.TrySetResult();
-                else
-                    (_draining, by) = (true, DrainBy.Caller);
-            }
+            RefuseFromNowOn();
+            _corkedThread = 0;
+            _drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            drained = _drained.Task;
+            if (!_isWriting && _gathered.Count > 0)
+                (_isWriting, writer) = (true, Writer.Caller);
+            else if (!_isWriting)
+                _drained.TrySetResult();
         }
 
-        StartDrain(by);
-        return _drained.Task;
+        Start(writer);
+        return drained;
     }
 
-    /// <summary>Takes no more frames and forgets those that wait.</summary>
+    /// <summary>Takes no more frames and forgets those that wait: the transport has ended.</summary>
     public void Abandon()
     {
         using (_gate.Hold())
         {
-            Close();
-            _failed = true;
-            _count = 0;
-            if (!_draining)
-                _drained.TrySetResult();
+            RefuseFromNowOn();
+            _gathered.Release();
+            _drained?.TrySetResult();
         }
     }
 
-    void IThreadPoolWorkItem.Execute() => StartDrain(DrainBy.Caller);
-
-    private int Pending => _count + _inFlight;
-
-    private bool HasRoomFor(int size) => Pending == 0 || Pending + size <= maxPendingBytes;
-
-    private Span<byte> Reserve(int size)
+    /// <summary>Writes what has gathered, one batch. Called by whoever <see cref="ChooseWriter"/> chose, and never throws.</summary>
+    [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "The write has completed; a pooled task source wants to be asked.")]
+    public void WriteBatch()
     {
-        if (_buffer.Length - _count < size)
-            Grow(size);
-        Span<byte> reserved = _buffer.AsSpan(_count, size);
-        _count += size;
-        return reserved;
-    }
-
-    private void Grow(int size)
-    {
-        int needed = Math.Max(_count + size, FirstBufferBytes);
-        if (_spare is { } spare && spare.Length >= needed)
+        byte[] taken;
+        int count; // 0 if the queue was abandoned meanwhile
+        using (_gate.Hold())
         {
-            _spare = null;
-            Replace(spare);
+            count = _inFlight = _gathered.Count;
+            taken = _gathered.Take();
         }
-        else
-        {
-            Replace(ArrayPool<byte>.Shared.Rent(Math.Max(needed, _buffer.Length * 2)));
-        }
-    }
 
-    private void Replace(byte[] larger)
-    {
-        _buffer.AsSpan(0, _count).CopyTo(larger);
-        Return(_buffer);
-        _buffer = larger;
-    }
-
-    private static void Return(byte[]? buffer)
-    {
-        if (buffer is { Length: > 0 })
-            ArrayPool<byte>.Shared.Return(buffer);
-    }
-
-    private void Close()
-    {
-        _closed = true;
-        while (_waiting is { } waiting && waiting.TryDequeue(out WaitingFrame? frame))
-            frame.Appended.TrySetResult(false);
-    }
-
-    // Called under the gate after bytes were appended.
-    private DrainBy ChooseDrain()
-    {
-        if (_draining || (_corked && _count < InlineThreshold))
-            return DrainBy.Nobody;
-        _draining = true;
-        if (_count >= InlineThreshold)
-            return DrainBy.Caller;
-        // Quietness of the connection alone is not enough: a loop over many connections would make each of them look quiet.
-        long now = timeProvider.GetTimestamp();
-        bool quiet = now - _lastDrain > _quietTicks && now - _lastDrainOnThread > _quietTicks;
-        _lastDrain = _lastDrainOnThread = now;
-        return quiet ? DrainBy.Caller : DrainBy.Pool;
-    }
-
-    private void StartDrain(DrainBy by)
-    {
-        if (by == DrainBy.Caller)
-            _ = DrainAsync(); // owned by this queue: it never throws, and CloseAsync waits for it
-        else if (by == DrainBy.Pool)
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-    }
-
-    private async Task DrainAsync()
-    {
-        bool cautious = false;
-        bool handOver = false;
+        int written = 0;
         try
         {
-            while (Take(handOver, out byte[] taken, out int count) is var by && by == DrainBy.Caller)
+            while (written < count)
             {
-                for (int written = 0; written < count;)
+                int size = Math.Min(count - written, WriteBytes);
+                ValueTask<FlushResult> write = output.WriteAsync(taken.AsMemory(written, size));
+                written += size;
+                if (!write.IsCompletedSuccessfully)
                 {
-                    int size = cautious ? Math.Min(count - written, CautiousWriteBytes) : count - written;
-                    ValueTask<FlushResult> write = output.WriteAsync(taken.AsMemory(written, size));
-                    if (write.IsCompletedSuccessfully)
-                    {
-                        // A sender that drains for itself writes one batch; what came meanwhile is for the pool.
-                        handOver = true;
-                    }
-                    else
-                    {
-                        cautious = true;
-                        handOver = false;
-                    }
-
-                    await write.ConfigureAwait(false);
-                    written += size;
-                    Volatile.Write(ref _progress, _progress + 1);
+                    _ = WriteRestAsync(write, taken, written, count); // owned by this queue: it never throws, CloseAsync waits for it
+                    return;
                 }
 
-                PutBack(taken);
+                write.GetAwaiter().GetResult();
+                Volatile.Write(ref _progress, _progress + 1);
             }
         }
         catch (Exception exception)
         {
-            Fail();
-            onFailed(exception);
+            Fail(exception);
+            return;
         }
+
+        EndBatch(taken);
     }
 
-    // Takes what has gathered. Nobody: there is nothing left, the drain ends. Pool: the drain goes on there.
-    private DrainBy Take(bool handOver, out byte[] taken, out int count)
+    private int Pending => _gathered.Count + _inFlight;
+
+    private bool HasRoomFor(int size) => Pending == 0 || Pending + size <= maxPendingBytes;
+
+    // Called under the gate when there may be something to write.
+    private Writer ChooseWriter()
     {
-        DrainBy by = DrainBy.Caller;
-        using (_gate.Hold())
+        if (_isWriting || _gathered.Count == 0 || (_gathered.Count < SenderWritesAt && _corkedThread == Environment.CurrentManagedThreadId))
+            return Writer.Nobody;
+        _isWriting = true;
+        if (_gathered.Count >= SenderWritesAt)
+            return Writer.Caller;
+        // Quietness of the connection alone is not enough: a loop over many connections would make each of them look quiet.
+        long now = timeProvider.GetTimestamp();
+        bool isQuiet = now - _lastWrite > _quietTicks && now - _lastWriteOfThread > _quietTicks;
+        _lastWrite = _lastWriteOfThread = now;
+        return isQuiet ? Writer.Caller : Writer.Flusher;
+    }
+
+    private void Start(Writer writer)
+    {
+        if (writer == Writer.Caller)
+            WriteBatch();
+        else if (writer == Writer.Flusher)
+            _flusher.Add(this);
+    }
+
+    private async Task WriteRestAsync(ValueTask<FlushResult> write, byte[] taken, int written, int count)
+    {
+        try
         {
-            (taken, count) = (_buffer, _count);
-            if (count == 0)
+            await write.ConfigureAwait(false);
+            Volatile.Write(ref _progress, _progress + 1);
+            while (written < count)
             {
-                _draining = false;
-                Return(_buffer);
-                Return(_spare);
-                (_buffer, _spare) = ([], null);
-                if (_closed)
-                    _drained.TrySetResult();
-                by = DrainBy.Nobody;
-            }
-            else if (handOver && count < InlineThreshold)
-            {
-                by = DrainBy.Pool;
-            }
-            else
-            {
-                (_buffer, _spare) = (_spare ?? [], null);
-                (_count, _inFlight) = (0, count);
+                int size = Math.Min(count - written, SlowWriteBytes);
+                await output.WriteAsync(taken.AsMemory(written, size)).ConfigureAwait(false);
+                Volatile.Write(ref _progress, _progress + 1);
+                written += size;
             }
         }
+        catch (Exception exception)
+        {
+            Fail(exception);
+            return;
+        }
 
-        if (by == DrainBy.Pool)
-            StartDrain(DrainBy.Pool);
-        return by;
+        EndBatch(taken);
     }
 
-    private void PutBack(byte[] taken)
+    // What gathered meanwhile is for the flusher, even if a sender wrote this batch: nobody writes for all the others.
+    private void EndBatch(byte[] taken)
     {
+        Writer writer = Writer.Flusher;
         using (_gate.Hold())
         {
             _inFlight = 0;
-            if (_spare is null)
-                _spare = taken;
-            else
-                Return(taken);
+            _gathered.GiveBack(taken);
             AdmitWaiting();
+            if (_gathered.Count == 0)
+            {
+                writer = Writer.Nobody;
+                _isWriting = false;
+                _gathered.Release();
+                _drained?.TrySetResult();
+            }
         }
+
+        Start(writer);
     }
 
     private void AdmitWaiting()
     {
-        while (!_closed && _waiting is { } waiting && waiting.TryPeek(out WaitingFrame? frame))
+        while (!_isClosed && _waiting?.First is { Value: var frame })
         {
             int size = WireProtocol.HeaderBytes + frame.Payload.Length;
-            if (!frame.Appended.Task.IsCompleted && !HasRoomFor(size))
+            if (!HasRoomFor(size))
                 return;
-            waiting.Dequeue();
-            if (!frame.Appended.TrySetResult(true))
-                continue; // its sender gave up
-            Span<byte> bytes = Reserve(size);
+            _waiting.RemoveFirst();
+            Span<byte> bytes = _gathered.Reserve(size);
             FrameWriter.WriteHeader(bytes, frame.WireId, frame.Payload.Length);
             frame.Payload.Span.CopyTo(bytes[WireProtocol.HeaderBytes..]);
+            frame.Appended.TrySetResult(true);
         }
     }
 
-    private void Fail()
+    // Leaves nothing of the frame behind, and lets those in that it stood before.
+    private void GiveUp(WaitingFrame frame, CancellationToken cancellationToken)
     {
+        Writer writer;
         using (_gate.Hold())
         {
-            Close();
-            _failed = true;
-            _draining = false;
-            (_count, _inFlight) = (0, 0);
-            _drained.TrySetResult();
+            if (frame.Place?.List is not { } waiting)
+                return; // it was let in, or turned away
+            waiting.Remove(frame.Place);
+            AdmitWaiting();
+            writer = ChooseWriter();
+        }
+
+        frame.Appended.TrySetCanceled(cancellationToken);
+        Start(writer);
+    }
+
+    private void RefuseFromNowOn()
+    {
+        _isClosed = true;
+        while (_waiting?.First is { Value: var frame })
+        {
+            _waiting.RemoveFirst();
+            frame.Appended.TrySetResult(false);
         }
     }
 
-    private enum DrainBy
+    // The array that was being written is left to the garbage collector: a transport that failed may still hold it.
+    private void Fail(Exception exception)
     {
-        Nobody,
-        Caller,
-        Pool,
+        onFailed(exception); // first: whoever is turned away asks for the reason
+        using (_gate.Hold())
+        {
+            RefuseFromNowOn();
+            _isWriting = false;
+            _inFlight = 0;
+            _gathered.Release();
+            _drained?.TrySetResult();
+        }
     }
 
     private sealed class WaitingFrame(int wireId, ReadOnlyMemory<byte> payload)
@@ -374,6 +358,9 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
         public int WireId { get; } = wireId;
 
         public ReadOnlyMemory<byte> Payload { get; } = payload;
+
+        /// <summary>Where it waits; in no list any more once it was let in, turned away or given up.</summary>
+        public LinkedListNode<WaitingFrame>? Place { get; set; }
 
         public TaskCompletionSource<bool> Appended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }

@@ -1,0 +1,156 @@
+using PacketMQ.Tests.Support;
+
+namespace PacketMQ.Tests.Connections;
+
+/// <summary>A receiver that does not keep up makes its sender wait, and costs a bounded number of bytes.</summary>
+public sealed class BackPressureTests
+{
+    private const int PayloadBytes = 50_000;
+    private static readonly PeerOptions Small = new() { MaxPendingSendBytes = 200_000, MaxReadAheadBytes = 100_000, TimeProvider = new WatchedTime() };
+
+    [Theory, AllTransports]
+    public async Task A_send_waits_while_the_receiver_is_busy_and_completes_when_it_goes_on(Transport transport)
+    {
+        var block = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int received = 0;
+        var all = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int sent = 0;
+        var packet = Packet.Create(async (_, _) =>
+        {
+            await block.Task;
+            received++;
+            if (received == Volatile.Read(ref sent))
+                all.TrySetResult();
+        });
+        await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), Small, Small);
+        (Connection client, _) = await pair.ConnectAsync();
+
+        Task pending = await FillAsync(client, () => sent++);
+        Assert.False(pending.IsCompleted);
+        block.SetResult();
+        await pending.Soon();
+        await all.Task.Soon();
+        Assert.Equal(sent, received);
+    }
+
+    [Theory, AllTransports]
+    public async Task A_cancelled_send_was_not_sent_and_those_behind_it_keep_their_order(Transport transport)
+    {
+        var block = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var inbox = new Inbox();
+        var packet = Packet.Create(async (data, context) =>
+        {
+            await block.Task;
+            if (data is not byte[])
+                await inbox.Packet.OnReceiveAsync(data, context);
+        });
+        await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), Small, Small);
+        (Connection client, _) = await pair.ConnectAsync();
+
+        Task first = await FillAsync(client);
+        using var cancellation = new CancellationTokenSource();
+        Task second = client.SendAsync(Registries.Name, "second", cancellation.Token).AsTask();
+        Task third = client.SendAsync(Registries.Name, "third").AsTask();
+        Task fourth = client.SendAsync(Registries.Name, "fourth").AsTask();
+        Assert.False(second.IsCompleted || third.IsCompleted || fourth.IsCompleted);
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => second.Soon());
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => client.SendAsync(Registries.Name, "fifth", cancellation.Token).AsTask());
+
+        block.SetResult();
+        await Task.WhenAll(first, third, fourth).Soon();
+        await client.SendAsync(Registries.Name, "last");
+        Assert.Equal(["third", "fourth", "last"], new[] { await inbox.NextAsync(), await inbox.NextAsync(), await inbox.NextAsync() });
+    }
+
+    [Theory, AllTransports]
+    public async Task Every_end_releases_the_sends_that_wait(Transport transport)
+    {
+        foreach (string end in new[] { "abort", "softquit", "stop", "reset" })
+        {
+            var time = new WatchedTime();
+            await using var pair = new PeerPair(
+                transport, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()), Small with { TimeProvider = time });
+            await using RawEnd deaf = await RawEnd.ConnectAsync(pair);
+            Connection connection = await pair.NextMadeAsync();
+            Task first = await FillAsync(connection);
+            Task[] pending = [first, .. Enumerable.Range(0, 5).Select(_ => connection.SendAsync(Registries.Name, 1).AsTask())];
+            Task deadline = time.NextTimerAsync(Small.CloseTimeout);
+
+            switch (end)
+            {
+                case "abort":
+                    connection.Abort();
+                    break;
+                case "softquit":
+                    _ = connection.SoftQuitAsync();
+                    break;
+                case "stop":
+                    _ = pair.Server.StopAsync();
+                    break;
+                default:
+                    deaf.Abort();
+                    break;
+            }
+
+            foreach (Task send in pending)
+            {
+                var closed = await Assert.ThrowsAsync<ConnectionClosedException>(() => send.Soon());
+                Assert.NotNull(closed.CloseInfo);
+            }
+
+            if (end is "softquit" or "stop")
+            {
+                await deadline;
+                time.Advance(Small.CloseTimeout);
+            }
+
+            await connection.Closed.Soon();
+            pair.AssertNoConnectionIsLeft(connection);
+        }
+    }
+
+    [Theory, AllTransports]
+    public async Task A_deaf_receiver_costs_no_more_than_the_bounds(Transport transport)
+    {
+        await using var pair = new PeerPair(transport, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()), Small, Small);
+        await using RawEnd deaf = await RawEnd.ConnectAsync(pair);
+        Connection connection = await pair.NextMadeAsync();
+
+        long before = GC.GetTotalMemory(forceFullCollection: true);
+        await FillAsync(connection);
+        using var cancellation = new CancellationTokenSource();
+        for (int i = 0; i < 2_000; i++)
+        {
+            // Each of these gives up, and must leave nothing behind.
+            using var own = new CancellationTokenSource();
+            Task send = connection.SendAsync(Registries.Name, new byte[PayloadBytes], own.Token).AsTask();
+            Assert.False(send.IsCompleted);
+            await own.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => send);
+        }
+
+        Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 20_000_000);
+    }
+
+    // Sends until sends have to wait, and then so many more that no buffer of the system's lets the last of them in. Returns those.
+    private static async Task<Task> FillAsync(Connection connection, Action? sent = null)
+    {
+        using var end = new CancellationTokenSource(Bounded.Limit);
+        while (true)
+        {
+            Task send = SendAsync();
+            for (int i = 0; i < 2_000 && !send.IsCompleted; i++)
+                await Task.Yield();
+            if (!send.IsCompleted)
+                return Task.WhenAll([send, .. Enumerable.Range(0, 150).Select(_ => SendAsync())]);
+            end.Token.ThrowIfCancellationRequested();
+        }
+
+        Task SendAsync()
+        {
+            sent?.Invoke();
+            return connection.SendAsync(Registries.Name, new byte[PayloadBytes]).AsTask();
+        }
+    }
+}

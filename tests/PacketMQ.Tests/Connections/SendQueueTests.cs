@@ -1,0 +1,318 @@
+using System.Buffers.Binary;
+using System.IO.Pipelines;
+using PacketMQ.Connections;
+using PacketMQ.Tests.Support;
+
+namespace PacketMQ.Tests.Connections;
+
+/// <summary>The queue alone, against a writer whose every write the test lets through.</summary>
+public sealed class SendQueueTests
+{
+    private const int Bound = 1_000;
+
+    private readonly GatedWriter _writer = new();
+    private readonly List<Exception> _failures = [];
+    private readonly SendQueue _queue;
+
+    public SendQueueTests() => _queue = new SendQueue(_writer, Bound, new WatchedTime(), _failures.Add);
+
+    [Fact]
+    public async Task Frames_go_out_in_order_and_whole()
+    {
+        _writer.IsOpen = true;
+        for (int i = 0; i < 500; i++)
+            Assert.Equal(AppendResult.Accepted, await AppendAsync(i % 7, (byte)i));
+        await _queue.CloseAsync().Soon();
+
+        Assert.Equal(Enumerable.Range(0, 500).Select(i => ((byte)i, 2 + (i % 7))), _writer.Frames().Select(frame => (frame.Id, frame.Payload.Length)));
+        Assert.False(_queue.IsWaitingForTransport);
+    }
+
+    [Fact]
+    public async Task Head_and_body_make_one_payload()
+    {
+        _writer.IsOpen = true;
+        _queue.TryAppend(0x1234, [1, 2], [3, 4, 5]);
+        await _queue.CloseAsync().Soon();
+        Assert.Equal([0, 0, 0, 7, 0x12, 0x34, 1, 2, 3, 4, 5], _writer.Bytes);
+    }
+
+    [Fact]
+    public async Task Above_the_bound_frames_wait_and_are_let_in_first_come_first_served()
+    {
+        Assert.Equal(AppendResult.Accepted, Append(700, 1));
+        await _writer.Blocked.Soon();
+        Assert.Equal(AppendResult.Accepted, Append(200, 2));
+        Assert.Equal(AppendResult.Full, Append(700, 3));
+        Task<bool> third = AppendLater(700, 3);
+        // A small one would fit, but it must not overtake.
+        Assert.Equal(AppendResult.Full, Append(1, 4));
+        Task<bool> fourth = AppendLater(1, 4);
+        Assert.False(third.IsCompleted || fourth.IsCompleted);
+
+        _writer.IsOpen = true;
+        Assert.True(await third.Soon());
+        Assert.True(await fourth.Soon());
+        await _queue.CloseAsync().Soon();
+        Assert.Equal<byte>([1, 2, 3, 4], _writer.Frames().Select(frame => frame.Id));
+    }
+
+    [Fact]
+    public async Task A_frame_above_the_bound_goes_when_nothing_else_waits()
+    {
+        _writer.IsOpen = true;
+        Assert.Equal(AppendResult.Accepted, Append(5 * Bound, 1));
+        await _queue.CloseAsync().Soon();
+        Assert.Single(_writer.Frames());
+    }
+
+    [Fact]
+    public async Task A_frame_that_gives_up_makes_room_for_those_behind_it()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        using var cancellation = new CancellationTokenSource();
+        Task<bool> large = AppendLater(900, 2, cancellation.Token);
+        Task<bool> small = AppendLater(20, 3);
+        Assert.False(small.IsCompleted);
+
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => large.Soon());
+        Assert.True(await small.Soon());
+        Assert.Equal(AppendResult.Accepted, Append(20, 4));
+
+        _writer.IsOpen = true;
+        await _queue.CloseAsync().Soon();
+        Assert.Equal<byte>([1, 3, 4], _writer.Frames().Select(frame => frame.Id));
+    }
+
+    [Fact]
+    public async Task A_token_that_is_cancelled_already_sends_nothing()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => AppendLater(1, 2, new CancellationToken(canceled: true)).Soon());
+        _writer.IsOpen = true;
+        await _queue.CloseAsync().Soon();
+        Assert.Equal<byte>([1], _writer.Frames().Select(frame => frame.Id));
+    }
+
+    [Fact]
+    public async Task A_failed_write_is_told_once_and_drops_all_that_waits()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        Task<bool> waiting = AppendLater(900, 2);
+        _writer.Fail();
+
+        Assert.False(await waiting.Soon());
+        Assert.Equal(AppendResult.Closed, Append(1, 3));
+        Assert.False(await AppendLater(1, 3).Soon());
+        await _queue.CloseAsync().Soon();
+        Assert.IsType<IOException>(Assert.Single(_failures));
+        Assert.False(_queue.IsWaitingForTransport);
+    }
+
+    [Fact]
+    public async Task Whoever_is_told_that_the_queue_is_closed_can_ask_why()
+    {
+        // The reason must stand before the first sender learns that there is one.
+        bool isToldFirst = false;
+        Task<bool>? waiting = null;
+        var queue = new SendQueue(_writer, Bound, new WatchedTime(), _ => isToldFirst = !waiting!.IsCompleted);
+        queue.TryAppend(1, new byte[900], []);
+        await _writer.Blocked.Soon();
+        waiting = queue.AppendLaterAsync(2, new byte[900], CancellationToken.None).AsTask();
+        _writer.Fail();
+        Assert.False(await waiting.Soon());
+        Assert.True(isToldFirst);
+    }
+
+    [Fact]
+    public async Task Closing_writes_what_was_appended_and_turns_away_what_waits()
+    {
+        Append(700, 1);
+        await _writer.Blocked.Soon();
+        Append(200, 2);
+        Task<bool> waiting = AppendLater(700, 3);
+        Task closing = _queue.CloseAsync();
+
+        Assert.False(await waiting.Soon());
+        Assert.Equal(AppendResult.Closed, Append(1, 4));
+        Assert.False(closing.IsCompleted);
+        _writer.IsOpen = true;
+        await closing.Soon();
+        Assert.Equal<byte>([1, 2], _writer.Frames().Select(frame => frame.Id));
+        await _queue.CloseAsync().Soon();
+    }
+
+    [Fact]
+    public async Task Abandoning_forgets_what_waits()
+    {
+        Append(700, 1);
+        await _writer.Blocked.Soon();
+        Append(200, 2);
+        Task<bool> waiting = AppendLater(700, 3);
+        _queue.Abandon();
+        Assert.False(await waiting.Soon());
+        _writer.IsOpen = true;
+        await _queue.CloseAsync().Soon();
+        Assert.Equal<byte>([1], _writer.Frames().Select(frame => frame.Id));
+    }
+
+    [Fact]
+    public async Task A_control_frame_is_appended_above_the_bound_too()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        Append(50, 2);
+        _queue.AppendControl([0, 0, 0, 2, 0, 9]);
+        _writer.IsOpen = true;
+        await _queue.CloseAsync().Soon();
+        Assert.Equal<byte>([1, 2, 9], _writer.Frames().Select(frame => frame.Id));
+        _queue.AppendControl([0, 0, 0, 2, 0, 9]);
+        Assert.Equal(3, _writer.Frames().Count);
+    }
+
+    [Fact]
+    public async Task A_corked_queue_keeps_the_loops_own_frames_until_it_is_uncorked()
+    {
+        _writer.IsOpen = true;
+        _queue.Cork();
+        Append(10, 1);
+        Append(10, 2);
+        Assert.True(_queue.HasCorkedFrames);
+        Assert.Equal(0, _writer.Length);
+        _queue.Uncork();
+        await _queue.CloseAsync().Soon();
+        Assert.Equal(1, _writer.Writes);
+        Assert.Equal(2, _writer.Frames().Count);
+    }
+
+    [Fact]
+    public async Task A_cork_does_not_hold_back_other_threads()
+    {
+        // The loop may be inside a handler that takes its time.
+        _writer.IsOpen = true;
+        _queue.Cork();
+        var thread = new Thread(() => Append(10, 1));
+        thread.Start();
+        Assert.True(thread.Join(Bounded.Limit));
+        await Bounded.UntilAsync(() => _writer.Length > 0).Soon();
+        _queue.Uncork();
+    }
+
+    [Fact]
+    public async Task Closing_a_corked_queue_writes_what_it_holds()
+    {
+        _writer.IsOpen = true;
+        _queue.Cork();
+        Append(10, 1);
+        await _queue.CloseAsync().Soon();
+        Assert.Single(_writer.Frames());
+    }
+
+    [Fact]
+    public async Task Progress_tells_a_slow_write_from_one_that_stands_still()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        Assert.True(_queue.IsWaitingForTransport);
+        int before = _queue.Progress;
+        _writer.IsOpen = true;
+        await _queue.CloseAsync().Soon();
+        Assert.False(_queue.IsWaitingForTransport);
+        Assert.NotEqual(before, _queue.Progress);
+    }
+
+    private AppendResult Append(int length, byte id) => _queue.TryAppend(id, new byte[2], new byte[length]);
+
+    private async Task<AppendResult> AppendAsync(int length, byte id)
+    {
+        AppendResult result = Append(length, id);
+        if (result != AppendResult.Full)
+            return result;
+        return await _queue.AppendLaterAsync(id, new byte[2 + length], CancellationToken.None).Soon() ? AppendResult.Accepted : AppendResult.Closed;
+    }
+
+    private Task<bool> AppendLater(int length, byte id, CancellationToken cancellationToken = default)
+        => _queue.AppendLaterAsync(id, new byte[length], cancellationToken).AsTask();
+
+    /// <summary>Takes bytes only while it is open.</summary>
+    private sealed class GatedWriter : PipeWriter
+    {
+        private readonly Lock _gate = new();
+        private readonly List<byte> _bytes = [];
+        private readonly TaskCompletionSource _opened = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private readonly TaskCompletionSource _blocked = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Task Blocked => _blocked.Task;
+
+        public bool IsOpen
+        {
+            get => _opened.Task.IsCompleted;
+            set => _opened.TrySetResult();
+        }
+
+        public int Writes { get; private set; }
+
+        public int Length
+        {
+            get
+            {
+                lock (_gate)
+                    return _bytes.Count;
+            }
+        }
+
+        public byte[] Bytes
+        {
+            get
+            {
+                lock (_gate)
+                    return [.. _bytes];
+            }
+        }
+
+        public void Fail() => _opened.TrySetException(new IOException("The wire is cut."));
+
+        public List<(byte Id, byte[] Payload)> Frames()
+        {
+            var frames = new List<(byte, byte[])>();
+            for (byte[] rest = Bytes; rest.Length > 0;)
+            {
+                int length = BinaryPrimitives.ReadInt32BigEndian(rest);
+                frames.Add((rest[5], rest[6..(4 + length)]));
+                rest = rest[(4 + length)..];
+            }
+
+            return frames;
+        }
+
+        public override async ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+        {
+            if (!IsOpen)
+                _blocked.TrySetResult();
+            await _opened.Task;
+            lock (_gate)
+            {
+                Writes++;
+                _bytes.AddRange(source.Span);
+            }
+
+            return default;
+        }
+
+        public override void Advance(int bytes) => throw new NotSupportedException();
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => throw new NotSupportedException();
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => throw new NotSupportedException();
+
+        public override void CancelPendingFlush() => throw new NotSupportedException();
+
+        public override void Complete(Exception? exception = null) => throw new NotSupportedException();
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    }
+}
