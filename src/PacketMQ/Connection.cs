@@ -85,6 +85,10 @@ public sealed class Connection
 
     internal Task Activated => _activated.Task;
 
+    internal long IncompleteBytes => _loop.IncompleteBytes;
+
+    internal bool IsWaitingForTransport => _sendQueue.IsWaitingForTransport;
+
     /// <summary>Whether a packet can be sent: it is registered here, and the other side has it too.</summary>
     /// <param name="packet">Its name, id or object.</param>
     public bool CanSend(PacketKey packet) => _routes is { } routes && routes.TryGet(packet, out _);
