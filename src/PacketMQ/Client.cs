@@ -49,11 +49,15 @@ public class Client : ClientPeer
         }
         catch (OperationCanceledException exception) when (!cancellationToken.IsCancellationRequested)
         {
-            throw Unreachable($"{endPoint} did not answer within {Options.HandshakeTimeout.TotalSeconds:0.###} s.", exception);
+            throw Unreachable($"{SocketConnector.Name(endPoint)} did not answer within {Options.HandshakeTimeout.TotalSeconds:0.###} s.", exception);
         }
-        catch (Exception exception) when (exception is SocketException or IOException)
+        catch (IOException exception)
         {
-            throw Unreachable($"{endPoint} can't be reached: {exception.Message}", exception);
+            throw Unreachable(exception.Message, exception);
+        }
+        catch (SocketException exception)
+        {
+            throw Unreachable($"No connection to {SocketConnector.Name(endPoint)}: {exception.Message}.", exception);
         }
     }
 

@@ -84,6 +84,7 @@ internal static class SocketConnector
         }
     }
 
-    private static string Name(EndPoint endPoint)
+    /// <summary>The end point as people write it: a <see cref="DnsEndPoint"/> would put its address family in front.</summary>
+    public static string Name(EndPoint endPoint)
         => endPoint is DnsEndPoint host ? $"{host.Host}:{host.Port}" : endPoint.ToString()!;
 }
