@@ -1,0 +1,90 @@
+using PacketMQ.Tool.Output;
+using PacketMQ.Tool.Tests.Support;
+
+namespace PacketMQ.Tool.Tests;
+
+public sealed class CommandLineTests
+{
+    [Theory]
+    [InlineData("")]
+    [InlineData("bench")]
+    [InlineData("demo extra")]
+    [InlineData("demo --unknown")]
+    [InlineData("send")]
+    [InlineData("send localhost:1 a:b")]
+    [InlineData("send localhost a:b 1")]
+    [InlineData("send localhost:0 a:b 1")]
+    [InlineData("send localhost:65536 a:b 1")]
+    [InlineData("send ::1:80 a:b 1")]
+    [InlineData("send [::1] a:b 1")]
+    [InlineData("send [name]:80 a:b 1")]
+    [InlineData("send :80 a:b 1")]
+    [InlineData("send localhost:1 a:b 1 --expect -1")]
+    [InlineData("send localhost:1 a:b 1 --expect x")]
+    [InlineData("send localhost:1 a:b 1 --timeout 0")]
+    [InlineData("send localhost:1 a:b 1 --timeout NaN")]
+    [InlineData("send localhost:1 a:b 1 --timeout 1e9")]
+    [InlineData("send localhost:1 a:b nonsense")]
+    [InlineData("send localhost:1 a:b @file")]
+    [InlineData("listen")]
+    [InlineData("serve --port 65536")]
+    [InlineData("serve --port")]
+    [InlineData("serve --packet a:b")]
+    [InlineData("serve --packet a:b=1:print")]
+    [InlineData("serve --packet a:b=99999999999:print")]
+    [InlineData("serve --packet a:b=16:paint")]
+    [InlineData("serve --packet a:b=16:echo")]
+    [InlineData("serve --packet a:b=16:echo:c:d")]
+    [InlineData("serve --packet ab=16:print")]
+    [InlineData("serve --packet a:b=16:print --packet a:b=17:print")]
+    [InlineData("serve --packet a:b=16:print --packet a:c=16:print")]
+    [InlineData("serve --packet packetmq:b=16:print")]
+    public async Task A_mistake_on_the_command_line_is_one_sentence_and_exit_code_2(string arguments)
+    {
+        (int exitCode, string[] output, string error) = await InProcess.RunAsync(arguments.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+
+        Assert.Equal(2, exitCode);
+        Assert.Empty(output);
+        InProcess.AssertIsOneSentence(error);
+    }
+
+    [Fact]
+    public async Task The_help_names_every_command_and_the_version_is_a_number()
+    {
+        (int exitCode, string[] output, string error) = await ToolProcess.RunAsync("--help");
+        Assert.Equal((0, ""), (exitCode, error));
+        foreach (string command in new[] { "demo", "serve", "send", "listen", "--json" })
+            Assert.Contains(output, line => line.StartsWith("  " + command, StringComparison.Ordinal));
+
+        (exitCode, output, error) = await ToolProcess.RunAsync("--version");
+        Assert.Equal((0, ""), (exitCode, error));
+        Assert.Matches(@"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$", Assert.Single(output));
+    }
+
+    [Theory]
+    [InlineData("localhost:12345", "localhost", 12_345)]
+    [InlineData("127.0.0.1:1", "127.0.0.1", 1)]
+    [InlineData("[::1]:65535", "::1", 65_535)]
+    [InlineData("[fe80::1%1]:80", "fe80::1%1", 80)]
+    public void An_address_is_read_and_written_alike(string text, string host, int port)
+    {
+        ServerAddress address = ServerAddress.Parse(text);
+
+        Assert.Equal(new ServerAddress(host, port), address);
+        Assert.Equal(text, address.ToString());
+    }
+
+    [Fact]
+    public void Unequal_packets_are_named()
+    {
+        var closeInfo = new CloseInfo(CloseReason.NonEqualPackets, CloseInitiator.Remote, "The packets differ.")
+        {
+            MissingHere = ["a:there"],
+            MissingThere = ["a:here"],
+        };
+
+        Assert.Equal(
+            "The connection ended, reason.nonequalpackets (remote): The packets differ. Only the other side has a:there. Only this side has a:here.",
+            Sentence.ForEnd(closeInfo));
+    }
+}
