@@ -109,9 +109,12 @@ internal static class ServeCommand
                 : await Dns.GetHostAddressesAsync(host, cancellationToken);
             foreach (IPAddress one in addresses.Distinct())
             {
-                var endPoint = (IPEndPoint)server.Listen(new IPEndPoint(one, port));
-                port = endPoint.Port;
-                report.Listening(endPoint);
+                lock (report.Gate) // a client may be there at once, but the first line is this one
+                {
+                    var endPoint = (IPEndPoint)server.Listen(new IPEndPoint(one, port));
+                    port = endPoint.Port;
+                    report.Listening(endPoint);
+                }
             }
         }
         catch (SocketException exception)

@@ -6,7 +6,8 @@ namespace PacketMQ.Tool.Output;
 /// <summary>Prints one JSON object a line.</summary>
 internal sealed class JsonLines(TextWriter output)
 {
-    private readonly Lock _gate = new();
+    /// <summary>While it is held, nobody else's lines are printed.</summary>
+    public Lock Gate { get; } = new();
 
     /// <summary>Prints one object.</summary>
     /// <param name="happening">Its <c>event</c>.</param>
@@ -23,7 +24,7 @@ internal sealed class JsonLines(TextWriter output)
             fields(json);
             json.WriteEndObject();
         });
-        lock (_gate)
+        lock (Gate)
         {
             output.WriteLine(line);
             output.Flush();

@@ -7,7 +7,7 @@ namespace PacketMQ.Tool.Output;
 /// <summary>What the commands tell scripts: one object a line. docs/command.md lists the fields.</summary>
 /// <param name="lines">Where.</param>
 /// <param name="peer">Which of several peers this report is about; absent if there is one.</param>
-internal sealed class JsonReport(JsonLines lines, string? peer = null) : Report
+internal sealed class JsonReport(JsonLines lines, string? peer = null) : Report(lines.Gate)
 {
     /// <inheritdoc/>
     public override void Listening(IPEndPoint endPoint) => lines.Write("listening", peer, json =>

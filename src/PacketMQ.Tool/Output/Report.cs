@@ -3,8 +3,12 @@ using System.Net;
 namespace PacketMQ.Tool.Output;
 
 /// <summary>Tells the user what happens. All members may be called from any thread; what two of them print does not mix.</summary>
-internal abstract class Report
+/// <param name="gate">What <see cref="Gate"/> gives.</param>
+internal abstract class Report(Lock gate)
 {
+    /// <summary>While it is held, nobody else's lines are printed.</summary>
+    public Lock Gate => gate;
+
     /// <summary>The report of <c>serve</c>.</summary>
     public static Report ForServer(Surroundings surroundings, bool isJson)
         => isJson ? new JsonReport(new JsonLines(surroundings.Output)) : new ServerReport(new Screen(surroundings));

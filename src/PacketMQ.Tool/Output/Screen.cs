@@ -5,7 +5,6 @@ namespace PacketMQ.Tool.Output;
 /// <summary>Prints lines for people: in colours on a terminal, plain otherwise, and never wrapped.</summary>
 internal sealed class Screen
 {
-    private readonly Lock _gate = new();
     private readonly TextWriter _output;
     private readonly IAnsiConsole? _colours;
 
@@ -19,6 +18,9 @@ internal sealed class Screen
             _colours = CreateColours(_output);
     }
 
+    /// <summary>While it is held, nobody else's lines are printed.</summary>
+    public Lock Gate { get; } = new();
+
     /// <summary>Whether a person watches the lines appear.</summary>
     public bool IsLive { get; }
 
@@ -26,7 +28,7 @@ internal sealed class Screen
     /// <param name="parts">Its parts; none has characters that could control a terminal.</param>
     public void WriteLine(params ReadOnlySpan<(string Text, Style? Style)> parts)
     {
-        lock (_gate)
+        lock (Gate)
         {
             foreach ((string text, Style? style) in parts)
             {

@@ -5,7 +5,7 @@ using PacketMQ.Tool.Json;
 namespace PacketMQ.Tool.Output;
 
 /// <summary>What <c>serve</c> tells people.</summary>
-internal sealed class ServerReport(Screen screen) : Report
+internal sealed class ServerReport(Screen screen) : Report(screen.Gate)
 {
     /// <inheritdoc/>
     public override void Listening(IPEndPoint endPoint) => screen.WriteLine(("listening on ", null), (endPoint.ToString(), Colours.Name));

@@ -5,7 +5,7 @@ namespace PacketMQ.Tool.Output;
 /// <summary>What <c>send</c> and <c>listen</c> tell people. How a connection ends is told on standard error, once.</summary>
 /// <param name="screen">Where.</param>
 /// <param name="announces">Whether the connection is announced.</param>
-internal sealed class VisitorReport(Screen screen, bool announces) : Report
+internal sealed class VisitorReport(Screen screen, bool announces) : Report(screen.Gate)
 {
     /// <inheritdoc/>
     public override void Made(Connection connection)
