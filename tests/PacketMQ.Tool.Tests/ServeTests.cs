@@ -24,7 +24,7 @@ public sealed class ServeTests
 
         (int exitCode, string[] output, string error) = await server.EndAsync();
         Assert.Equal((0, ""), (exitCode, error));
-        Assert.Contains("connection 1 lost: reason.shutdown (local): This side quit.", output);
+        Assert.Contains("connection 1 lost: reason.shutdown (local): This side stopped.", output);
         (exitCode, _, error) = await listener.EndAsync();
         Assert.Equal(3, exitCode);
         Assert.Equal("The connection ended, reason.shutdown (remote): The other side quit.", error.TrimEnd());
