@@ -32,6 +32,17 @@ public sealed class BinaryPacket : Packet<ReadOnlySequence<byte>>
     {
     }
 
+    /// <summary>Takes bytes in whatever they come in: a sender that has the packet's name only gives an object.</summary>
+    internal override void Encode(object? data, PacketContext context, IBufferWriter<byte> payload)
+        => base.Encode(
+            data switch
+            {
+                byte[] bytes => new ReadOnlySequence<byte>(bytes),
+                ReadOnlyMemory<byte> bytes => new ReadOnlySequence<byte>(bytes),
+                Memory<byte> bytes => new ReadOnlySequence<byte>(bytes),
+                _ => data,
+            }, context, payload);
+
     /// <inheritdoc/>
     protected internal override void OnEncode(ReadOnlySequence<byte> data, IBufferWriter<byte> payload)
     {

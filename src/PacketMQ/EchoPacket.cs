@@ -5,7 +5,7 @@ using PacketMQ.Serialization;
 namespace PacketMQ;
 
 /// <summary>Sends the payload of each packet that arrives back under another packet, byte for byte as it came, and prints it.</summary>
-public class EchoPacket : Packet
+public sealed class EchoPacket : Packet
 {
     private readonly PacketKey _replyAs;
     private readonly TextWriter _output;

@@ -72,6 +72,8 @@ public sealed class PacketRegistry
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(packet);
         CheckName(name);
+        if (packet is ControlPacket)
+            throw new ArgumentException($"The object for '{name}' is one of the protocol's control packets; it can't stand for another packet.", nameof(packet));
         if (id is < MinPacketId or > MaxPacketId)
         {
             throw new ArgumentOutOfRangeException(

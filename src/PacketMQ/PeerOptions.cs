@@ -108,6 +108,10 @@ public sealed record PeerOptions
         CheckTime(MinReceiveRateGracePeriod, nameof(MinReceiveRateGracePeriod));
         CheckTime(CloseTimeout, nameof(CloseTimeout));
         CheckTime(SendTimeout ?? TimeSpan.FromSeconds(1), nameof(SendTimeout));
+        CheckDefined(PacketMismatch, nameof(PacketMismatch));
+        CheckDefined(UnknownPacket, nameof(UnknownPacket));
+        CheckDefined(UnfitPayload, nameof(UnfitPayload));
+        CheckDefined(HandlerFailure, nameof(HandlerFailure));
         ArgumentNullException.ThrowIfNull(TimeProvider);
         ArgumentNullException.ThrowIfNull(LoggerFactory);
         if (FallbackPacket is not null && PacketMismatch != PacketMismatch.Allow)
@@ -132,6 +136,13 @@ public sealed record PeerOptions
     {
         if (value < least || value > most)
             throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}; it must be {least} to {most}.");
+    }
+
+    private static void CheckDefined<T>(T value, string option)
+        where T : struct, Enum
+    {
+        if (!Enum.IsDefined(value))
+            throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}, which is none of {string.Join(", ", Enum.GetNames<T>())}.");
     }
 
     private static void CheckTime(TimeSpan value, string option)

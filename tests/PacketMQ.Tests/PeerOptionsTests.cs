@@ -1,0 +1,108 @@
+using PacketMQ.Tests.Support;
+
+namespace PacketMQ.Tests;
+
+public sealed class PeerOptionsTests
+{
+    private static readonly PeerOptions Good = new();
+
+    public static TheoryData<string, PeerOptions> Bad => new()
+    {
+        { nameof(PeerOptions.MaxHandshakeFrameBytes), Good with { MaxHandshakeFrameBytes = 0 } },
+        { nameof(PeerOptions.MaxHandshakeFrameBytes), Good with { MaxHandshakeFrameBytes = 63 } },
+        { nameof(PeerOptions.MaxHandshakeFrameBytes), Good with { MaxHandshakeFrameBytes = int.MaxValue } },
+        { nameof(PeerOptions.MaxIdMapFrameBytes), Good with { MaxIdMapFrameBytes = 0 } },
+        { nameof(PeerOptions.MaxIdMapFrameBytes), Good with { MaxIdMapFrameBytes = -1 } },
+        { nameof(PeerOptions.MaxFrameBytes), Good with { MaxFrameBytes = 0 } },
+        { nameof(PeerOptions.MaxFrameBytes), Good with { MaxFrameBytes = -1 } },
+        { nameof(PeerOptions.MaxFrameBytes), Good with { MaxFrameBytes = int.MaxValue } },
+        { nameof(PeerOptions.MaxDepth), Good with { MaxDepth = 0 } },
+        { nameof(PeerOptions.MaxDepth), Good with { MaxDepth = -1 } },
+        { nameof(PeerOptions.MaxDepth), Good with { MaxDepth = 257 } },
+        { nameof(PeerOptions.MaxItemsPerPacket), Good with { MaxItemsPerPacket = 0 } },
+        { nameof(PeerOptions.MaxItemsPerPacket), Good with { MaxItemsPerPacket = -1 } },
+        { nameof(PeerOptions.MaxPacketTypes), Good with { MaxPacketTypes = 0 } },
+        { nameof(PeerOptions.MaxPacketTypes), Good with { MaxPacketTypes = 3 } },
+        { nameof(PeerOptions.MaxPacketTypes), Good with { MaxPacketTypes = 65_537 } },
+        { nameof(PeerOptions.HandshakeTimeout), Good with { HandshakeTimeout = TimeSpan.Zero } },
+        { nameof(PeerOptions.HandshakeTimeout), Good with { HandshakeTimeout = Timeout.InfiniteTimeSpan } },
+        { nameof(PeerOptions.HandshakeTimeout), Good with { HandshakeTimeout = TimeSpan.MaxValue } },
+        { nameof(PeerOptions.MinReceiveRate), Good with { MinReceiveRate = 0 } },
+        { nameof(PeerOptions.MinReceiveRate), Good with { MinReceiveRate = -1 } },
+        { nameof(PeerOptions.MinReceiveRateGracePeriod), Good with { MinReceiveRateGracePeriod = TimeSpan.Zero } },
+        { nameof(PeerOptions.MinReceiveRateGracePeriod), Good with { MinReceiveRateGracePeriod = TimeSpan.FromTicks(-1) } },
+        { nameof(PeerOptions.CloseTimeout), Good with { CloseTimeout = TimeSpan.Zero } },
+        { nameof(PeerOptions.CloseTimeout), Good with { CloseTimeout = TimeSpan.FromTicks(-1) } },
+        { nameof(PeerOptions.MaxPendingSendBytes), Good with { MaxPendingSendBytes = 0 } },
+        { nameof(PeerOptions.MaxPendingSendBytes), Good with { MaxPendingSendBytes = -1 } },
+        { nameof(PeerOptions.MaxPendingSendBytes), Good with { MaxPendingSendBytes = 100_002 } },
+        { nameof(PeerOptions.SendTimeout), Good with { SendTimeout = TimeSpan.Zero } },
+        { nameof(PeerOptions.SendTimeout), Good with { SendTimeout = Timeout.InfiniteTimeSpan } },
+        { nameof(PeerOptions.MaxReadAheadBytes), Good with { MaxReadAheadBytes = 0 } },
+        { nameof(PeerOptions.MaxReadAheadBytes), Good with { MaxReadAheadBytes = -1 } },
+        { nameof(PeerOptions.AcceptBacklog), Good with { AcceptBacklog = 0 } },
+        { nameof(PeerOptions.AcceptBacklog), Good with { AcceptBacklog = -1 } },
+        { nameof(PeerOptions.TimeProvider), Good with { TimeProvider = null! } },
+        { nameof(PeerOptions.LoggerFactory), Good with { LoggerFactory = null! } },
+        { nameof(PeerOptions.FallbackPacket), Good with { FallbackPacket = Registries.Sink() } },
+        { nameof(PeerOptions.PacketMismatch), Good with { PacketMismatch = (PacketMismatch)9 } },
+        { nameof(PeerOptions.UnknownPacket), Good with { UnknownPacket = (RefusalAction)9 } },
+        { nameof(PeerOptions.UnfitPayload), Good with { UnfitPayload = (RefusalAction)9 } },
+        { nameof(PeerOptions.HandlerFailure), Good with { HandlerFailure = (HandlerFailureAction)9 } },
+    };
+
+    [Theory, MemberData(nameof(Bad), DisableDiscoveryEnumeration = true)]
+    public void A_value_out_of_its_range_is_refused_by_every_peer_and_named(string option, PeerOptions options)
+    {
+        foreach (Action make in new Action[]
+        {
+            () => _ = new Server(new PacketRegistry(), options), () => _ = new Client(new PacketRegistry(), options),
+            () => _ = new MemoryServer(new PacketRegistry(), options), () => _ = new MemoryClient(new PacketRegistry(), options),
+        })
+        {
+            var refused = Assert.ThrowsAny<ArgumentException>(make);
+            Assert.Contains(option, refused.Message);
+        }
+    }
+
+    [Fact]
+    public async Task The_edges_of_the_ranges_and_unlimited_as_null_are_allowed()
+    {
+        foreach (PeerOptions options in new[]
+        {
+            Good,
+            new PeerOptions
+            {
+                MaxHandshakeFrameBytes = 64, MaxIdMapFrameBytes = 64, MaxFrameBytes = 64, MaxDepth = 1, MaxItemsPerPacket = 1, MaxPacketTypes = 4,
+                MinReceiveRate = null, SendTimeout = null, MaxPendingSendBytes = 100_003, MaxReadAheadBytes = 1, AcceptBacklog = 1,
+                HandshakeTimeout = TimeSpan.FromTicks(1), CloseTimeout = TimeSpan.FromDays(24),
+            },
+            new PeerOptions { PacketMismatch = PacketMismatch.Allow, FallbackPacket = Registries.Sink(), MaxDepth = 256, MaxPacketTypes = 65_536 },
+        })
+        {
+            await using var server = new Server(new PacketRegistry(), options);
+            Assert.Same(options, server.Options);
+        }
+
+        await using var plain = new Server(new PacketRegistry());
+        Assert.Equal(Good, plain.Options);
+        Assert.Throws<ArgumentNullException>(() => new Server(null!));
+    }
+
+    [Fact]
+    public async Task The_limits_are_those_of_the_connection()
+    {
+        foreach ((PeerOptions options, byte[] frame, CloseReason reason) in new[]
+        {
+            (new PeerOptions { MaxFrameBytes = 64 }, RawEnd.Frame(17, [0xc4, 70, .. new byte[70]]), CloseReason.FrameTooLarge),
+            (new PeerOptions { MaxDepth = 2 }, RawEnd.Frame(17, 0x91, 0x91, 0x91, 1), CloseReason.DepthExceeded),
+            (new PeerOptions { MaxItemsPerPacket = 3 }, RawEnd.Frame(17, 0x93, 1, 2, 3), CloseReason.TooManyItems),
+        })
+        {
+            await using var pair = new PeerPair(Transport.Memory, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()), options);
+            await using RawEnd raw = await RawEnd.ConnectAsync(pair);
+            await raw.WriteAsync(frame);
+            Assert.Equal(reason, await raw.ReadSoftQuitAsync());
+        }
+    }
+}
