@@ -79,11 +79,17 @@ public sealed class Connection
     public ImmutableArray<string> PeerPacketNames => [.. _session.PeerPackets.Select(packet => packet.Name)];
 
     /// <summary>The server at the other end, on a memory client's connection.</summary>
-    internal MemoryServer? MemoryServer { get; set; }
+    internal MemoryServer? MemoryServer { get; init; }
 
     internal PacketRoutes Routes => _routes ?? throw new InvalidOperationException("The connection is still in its handshake.");
 
     internal Task Activated => _activated.Task;
+
+    /// <summary>Whether an exception only says that this connection is ending.</summary>
+    internal bool IsOwnEnd(Exception exception)
+        => exception is OperationCanceledException
+            ? Closing.IsCancellationRequested
+            : exception is ConnectionClosedException closed && ReferenceEquals(closed.CloseInfo, _decision.Request?.Info);
 
     internal long IncompleteBytes => _loop.IncompleteBytes;
 
@@ -248,7 +254,15 @@ public sealed class Connection
     internal ValueTask ReceiveEncodedAsync(ReadOnlyMemory<byte> raw)
     {
         (PacketRoute route, ReadOnlySequence<byte> payload, bool hasBinaryKeys) = Parse(raw);
-        return new PacketDispatcher(this, Peer.Options, _logger).DispatchAsync(route.WireId, payload, hasBinaryKeys);
+        try
+        {
+            return new PacketDispatcher(this, Peer.Options, _logger).DispatchAsync(route.WireId, payload, hasBinaryKeys);
+        }
+        catch (ProtocolException exception)
+        {
+            // It did not come from the other side, so the connection is not to blame.
+            throw new PacketException(exception.Message, exception);
+        }
     }
 
     private static int MaxPayloadBytes => WireProtocol.MaxLegacyFrameBytes - WireProtocol.PacketIdBytes;
@@ -276,7 +290,7 @@ public sealed class Connection
     private Exception Unresolved(PacketKey packet)
     {
         if (_routes is null)
-            return _decision.Request is { } request ? new ConnectionClosedException(request.Info) : new PacketException($"{this} is still in its handshake: {packet} can't be sent yet.");
+            return NotMade(packet.ToString());
         if (!Peer.Registry.TryGetName(packet, out string? name))
             return new PacketException($"The packet {packet} is not registered.");
         if (Peer.Registry.GetId(packet) < PacketRegistry.MinPacketId)
@@ -285,6 +299,11 @@ public sealed class Connection
             ? new PacketException($"The packet '{name}' was registered after {this} was made.")
             : new PacketException($"The other side of {this} does not have the packet '{name}'.");
     }
+
+    private PacketMQException NotMade(string packet)
+        => _decision.Request is { } request
+            ? new ConnectionClosedException(request.Info)
+            : new PacketException($"{this} is still in its handshake: {packet} can't be sent or received yet.");
 
     private void Encode(PacketRoute route, object? data, PayloadBuffer payload)
     {
@@ -326,20 +345,25 @@ public sealed class Connection
             throw new PacketException($"'{route.Name}' encoded to nothing; a payload is exactly one msgpack value.");
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled(cancellationToken);
-        if (Peer.Options.PacketLog is not null)
-            LogSent(route, head, body);
-        return _sendQueue.TryAppend(route.WireId, head, body) switch
+        switch (_sendQueue.TryAppend(route.WireId, head, body))
         {
-            AppendResult.Accepted => default,
-            AppendResult.Full => SendLaterAsync(route.WireId, [.. head, .. body], cancellationToken),
-            _ => ValueTask.FromException(new ConnectionClosedException(_decision.Request!.Info)),
-        };
+            case AppendResult.Accepted:
+                if (Peer.Options.PacketLog is not null)
+                    LogSent(route, head, body);
+                return default;
+            case AppendResult.Full:
+                return SendLaterAsync(route, [.. head, .. body], cancellationToken);
+            default:
+                return ValueTask.FromException(new ConnectionClosedException(_decision.Request!.Info));
+        }
     }
 
-    private async ValueTask SendLaterAsync(int wireId, byte[] payload, CancellationToken cancellationToken)
+    private async ValueTask SendLaterAsync(PacketRoute route, byte[] payload, CancellationToken cancellationToken)
     {
-        if (!await _sendQueue.AppendLaterAsync(wireId, payload, cancellationToken).ConfigureAwait(false))
+        if (!await _sendQueue.AppendLaterAsync(route.WireId, payload, cancellationToken).ConfigureAwait(false))
             throw new ConnectionClosedException(_decision.Request!.Info);
+        if (Peer.Options.PacketLog is not null)
+            LogSent(route, default, payload);
     }
 
     private void LogSent(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
@@ -351,7 +375,9 @@ public sealed class Connection
         if (raw.Length < WireProtocol.PacketIdBytes)
             throw new PacketException($"An encoded packet begins with {WireProtocol.PacketIdBytes} bytes of id; {raw.Length} were given.");
         int wireId = (raw.Span[0] << 8) | raw.Span[1];
-        if (!Routes.TryGetByWireId(wireId, out PacketRoute? route))
+        if (_routes is not { } routes)
+            throw NotMade($"the packet id {wireId}");
+        if (!routes.TryGetByWireId(wireId, out PacketRoute? route))
             throw new PacketException($"The packet id {wireId} was not agreed on with the other side of {this}.");
         var payload = new ReadOnlySequence<byte>(raw[WireProtocol.PacketIdBytes..]);
         try

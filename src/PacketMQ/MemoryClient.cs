@@ -20,10 +20,13 @@ public class MemoryClient : ClientPeer
     {
         ArgumentNullException.ThrowIfNull(server);
         (TransportConnection near, TransportConnection far) = MemoryConnection.CreatePair();
-        Connection? accepted = server.Begin(far);
-        Connection connection = await ActivateAsync(near, cancellationToken).ConfigureAwait(false);
-        connection.MemoryServer = accepted?.Peer as MemoryServer;
-        return connection;
+        if (server.Begin(far) is null)
+        {
+            await near.DisposeAsync().ConfigureAwait(false);
+            throw new ConnectionClosedException(new CloseInfo(CloseReason.Unreachable, CloseInitiator.Transport, "The memory server has stopped."));
+        }
+
+        return await ActivateAsync(near, cancellationToken, server).ConfigureAwait(false);
     }
 
     /// <summary>Ends the connections to a server as <see cref="CloseReason.Generic"/>; all callbacks are called on both sides.</summary>

@@ -208,14 +208,19 @@ public abstract class Peer : IAsyncDisposable
 
     /// <summary>Begins a connection over a transport that is open. Null: the peer has stopped, and the transport was cut.</summary>
     [SuppressMessage("Usage", "VSTHRD110:Observe result of async calls", Justification = "The connection's task never fails; StopAsync waits for its end.")]
-    internal Connection? Begin(TransportConnection transport)
+    internal Connection? Begin(TransportConnection transport) => Begin(transport, memoryServer: null);
+
+    private Connection? Begin(TransportConnection transport, MemoryServer? memoryServer)
     {
-        Connection? connection = _connections.Add(id => new Connection(this, id, transport, _logger));
-        if (connection is null)
-            transport.Abort();
-        else
-            _ = Task.Run(connection.RunAsync);
+        Connection? connection = _connections.Add(id => new Connection(this, id, transport, _logger) { MemoryServer = memoryServer });
+        _ = connection is null ? Task.Run(() => RefuseAsync(transport)) : Task.Run(connection.RunAsync);
         return connection;
+
+        static async Task RefuseAsync(TransportConnection transport)
+        {
+            transport.Abort();
+            await transport.DisposeAsync().ConfigureAwait(false);
+        }
     }
 
     internal void Forget(Connection connection) => _connections.Remove(connection);
@@ -238,9 +243,10 @@ public abstract class Peer : IAsyncDisposable
     private protected virtual Task StopListeningAsync() => Task.CompletedTask;
 
     /// <summary>Begins a connection and waits until it is active.</summary>
-    private protected async Task<Connection> ActivateAsync(TransportConnection transport, CancellationToken cancellationToken)
+    private protected async Task<Connection> ActivateAsync(
+        TransportConnection transport, CancellationToken cancellationToken, MemoryServer? memoryServer = null)
     {
-        Connection connection = Begin(transport) ?? throw Stopped();
+        Connection connection = Begin(transport, memoryServer) ?? throw Stopped();
         try
         {
             await connection.Activated.WaitAsync(cancellationToken).ConfigureAwait(false);

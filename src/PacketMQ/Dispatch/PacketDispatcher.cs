@@ -68,10 +68,6 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         {
             await handling.ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (connection.Closing.IsCancellationRequested)
-        {
-            // The handler gave up because the connection is ending, as it was asked to.
-        }
         catch (Exception exception)
         {
             HandlerFailed(route, exception);
@@ -87,6 +83,8 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
 
     private void HandlerFailed(PacketRoute route, Exception exception)
     {
+        if (connection.IsOwnEnd(exception))
+            return; // it gave up, or could not answer, because the connection is ending: no fault of its own
         DispatchLog.HandlerFailed(logger, exception, connection.Id, route.Name);
         try
         {
