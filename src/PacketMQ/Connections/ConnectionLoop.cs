@@ -77,7 +77,7 @@ internal sealed class ConnectionLoop(
     /// <summary>Writes the softquit behind everything that was sent.</summary>
     public void SendSoftQuit(CloseReason reason)
     {
-        _control.ResetWrittenCount();
+        // What the session answered before it refused a later frame of the same read is still here, and goes first.
         session.Quit(reason, _control);
         SendControl();
     }
