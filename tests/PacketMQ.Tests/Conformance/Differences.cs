@@ -90,7 +90,8 @@ internal static class Differences
             Writes(
                 1,
                 [
-                    WireBytes.IdMap(adapt: true, (RecordedRegistry.EchoName, RecordedRegistry.ReplyId), (RecordedRegistry.ReplyName, RecordedRegistry.EchoId)),
+                    WireBytes.IdMap(
+                        adapt: true, (RecordedRegistry.EchoName, RecordedRegistry.ReplyId), (RecordedRegistry.ReplyName, RecordedRegistry.EchoId)),
                     WireBytes.Finish,
                 ],
                 null)) with
@@ -109,10 +110,26 @@ internal static class Differences
         Client("unknown_packet_id 3", ToldWhy, Refuses(4, CloseReason.UnknownPacket)),
     ];
 
+    /// <summary>The echoes of a recorded server whose bytes are not those of the request, and what Python did to them.</summary>
+    public static ImmutableArray<(string Frame, string Why)> EncodedAnew { get; } =
+    [
+        ("echo 0, frame 3", "the map came back in hash order"),
+        ("echo 1, frame 3", "the map came back in hash order"),
+        ("nonequal_packets 4, frame 3", "the map came back in hash order"),
+        ("nonequal_packets 6, frame 3", "the map came back in hash order"),
+        ("oversize_frame 0, frame 3", "a bare str came back without its header"),
+        ("truncated 18, frame 3", "a float32 came back as float64"),
+        ("truncated 19, frame 3", "a float32 came back as float64"),
+        ("truncated 20, frame 3", "integers came back in their shortest form"),
+        ("truncated 21, frame 3", "a str8 came back as fixstr"),
+    ];
+
     /// <summary>The sides that are not played, with the reason.</summary>
     public static ImmutableArray<Unplayable> Unplayable { get; } =
     [
-        new("direct_close", Side.Server, [0, 1, 2, 3, 4, 5, 6, 7], "no recorder was between the two: there are no bytes; DirectCloseTests does what the notes say"),
+        new(
+            "direct_close", Side.Server, [0, 1, 2, 3, 4, 5, 6, 7],
+            "no recorder was between the two: there are no bytes; DirectCloseTests does what the notes say"),
         new("direct_close", Side.Client, [0, 1, 2, 3, 4, 5, 6, 7], "as above"),
         new("version_mismatch", Side.Server, [6], "the recorded server is a script that speaks version 2; our server can't"),
         new("unknown_packet_id", Side.Server, [3], "the recorded server is a script that sends an id it never announced; our server can't"),
@@ -121,9 +138,13 @@ internal static class Differences
         new("data_before_handshake", Side.Client, [2, 3, 4, 5, 7], "the recorded client is a script that breaks the order; our client can't"),
         new("data_before_handshake", Side.Client, [6], "the recorded client is a script that does not wait for the server; our client does"),
         new("abrupt_disconnect", Side.Client, [0, 1, 2], "the recorded client is a script that vanishes without a softquit; ours only aborts"),
-        new("unknown_packet_id", Side.Client, [0, 1, 2], "the recorded client is a script that sends an id which was not agreed on; our client can't"),
+        new(
+            "unknown_packet_id", Side.Client, [0, 1, 2],
+            "the recorded client is a script that sends an id which was not agreed on; our client can't"),
         new("oversize_frame", Side.Client, [0, 1, 2, 3], "the recorded client is a script that sends too long frames; our client can't"),
-        new("truncated", Side.Client, [.. Enumerable.Range(0, 28)], "the recorded client is a script that sends broken or unusual payloads; our client can't, or has no reason to"),
+        new(
+            "truncated", Side.Client, [.. Enumerable.Range(0, 28)],
+            "the recorded client is a script that sends broken or unusual payloads; our client can't, or has no reason to"),
     ];
 
     private static Difference Server(string conversation, string why, Func<Expectation, Expectation> change)

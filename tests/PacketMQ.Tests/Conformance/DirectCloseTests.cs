@@ -78,7 +78,8 @@ public sealed class DirectCloseTests
     private static async Task<Encounter> OpenActiveAsync(PeerUnderTest peer)
     {
         Encounter encounter = await peer.OpenAsync();
-        byte[] idMap = WireBytes.IdMap(true, (RecordedRegistry.EchoName, RecordedRegistry.EchoId), (RecordedRegistry.ReplyName, RecordedRegistry.ReplyId));
+        byte[] idMap = WireBytes.IdMap(
+            adapt: true, (RecordedRegistry.EchoName, RecordedRegistry.EchoId), (RecordedRegistry.ReplyName, RecordedRegistry.ReplyId));
         await encounter.Raw.SendAsync((byte[])[.. WireBytes.Init, .. idMap, .. WireBytes.Finish]);
         foreach (byte[] expected in (byte[][])[WireBytes.Init, RecordedRegistry.ServerIdMap, WireBytes.Finish])
             Assert.Equal(expected, await encounter.Raw.ReadFrameAsync());

@@ -16,9 +16,10 @@ internal sealed record Expectation(ImmutableArray<ExpectedFrame> Frames, CloseRe
     public ImmutableArray<int> Unsendable { get; init; } = [];
 
     /// <summary>
-    /// What the recorded side did, but for the three rules in which we differ on purpose everywhere: the id map lists the defaults first, then the
-    /// packets in registration order (here: the order in which the recorded map has them), control packets have BIN (a scripted recorded side had STR), and an echo is the
-    /// request's payload byte for byte (Python decodes it and encodes it anew, in its hash order).
+    /// What the recorded side did, but for the three rules in which we differ on purpose everywhere: the id map lists the defaults
+    /// first, then the packets in registration order (here: the order in which the recorded map has them); control packets have BIN
+    /// (a scripted recorded side had STR); and an echo is the request's payload byte for byte (Python decodes it and encodes it
+    /// anew; <see cref="Differences.EncodedAnew"/> lists where that shows).
     /// </summary>
     public static Expectation LikeRecorded(Conversation conversation, Side side)
     {

@@ -17,6 +17,7 @@ internal sealed class RawPeer : IAsyncDisposable
     private readonly Socket _socket;
     private readonly Channel<byte[]> _frames = Channel.CreateUnbounded<byte[]>();
     private readonly Task _reading;
+    private volatile TaskCompletionSource? _pause;
 
     private RawPeer(Socket socket)
     {
@@ -99,6 +100,9 @@ internal sealed class RawPeer : IAsyncDisposable
     /// <summary>Whether a frame is there that nobody has read, or the other side has ended.</summary>
     public bool HasNews => _frames.Reader.TryPeek(out _) || _frames.Reader.Completion.IsCompleted;
 
+    /// <summary>Reads nothing more (but for one last buffer), so that the other side can't go on writing for long.</summary>
+    public void StopReading() => _pause = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+
     /// <summary>Ends this side's stream.</summary>
     public void End() => _socket.Shutdown(SocketShutdown.Send);
 
@@ -112,6 +116,7 @@ internal sealed class RawPeer : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _socket.Dispose();
+        _pause?.TrySetResult();
         await _reading;
     }
 
@@ -135,6 +140,8 @@ internal sealed class RawPeer : IAsyncDisposable
                 count -= start;
                 if (count == buffer.Length)
                     Array.Resize(ref buffer, buffer.Length * 2);
+                if (_pause is { } pause)
+                    await pause.Task;
             }
         }
         catch (SocketException exception)

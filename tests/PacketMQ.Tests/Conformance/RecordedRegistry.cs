@@ -11,7 +11,7 @@ internal static class RecordedRegistry
     /// <summary>The id map that a recorded server without one would have sent.</summary>
     public static byte[] ServerIdMap { get; } = WireBytes.IdMap(adapt: false, (EchoName, EchoId), (ReplyName, ReplyId));
 
-    /// <summary>A registry with the policy, packets and ids of the side's recorded id map; without one, the given or the documented packets.</summary>
+    /// <summary>A registry like the side's recorded id map; without one, with the given or the documented packets.</summary>
     public static PacketRegistry For(Conversation conversation, Side side, (string Name, int Id)[]? packets, Action onArrival)
     {
         byte[]? idMap = conversation.WrittenBy(side).FirstOrDefault(frame => WireBytes.IdOf(frame) == WireBytes.IdMapId);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Reflection;
 using System.Text.Json;
 
 namespace PacketMQ.Tests.Conformance;
@@ -43,9 +44,10 @@ internal sealed record Conversation(string Transcript, int Index, string Note, I
     private static ImmutableSortedDictionary<string, Conversation> LoadAll()
     {
         var all = ImmutableSortedDictionary.CreateBuilder<string, Conversation>(StringComparer.Ordinal);
-        foreach (string resource in typeof(Conversation).Assembly.GetManifestResourceNames().Where(name => name.StartsWith(Folder, StringComparison.Ordinal)))
+        Assembly assembly = typeof(Conversation).Assembly;
+        foreach (string resource in assembly.GetManifestResourceNames().Where(name => name.StartsWith(Folder, StringComparison.Ordinal)))
         {
-            using Stream stream = typeof(Conversation).Assembly.GetManifestResourceStream(resource)!;
+            using Stream stream = assembly.GetManifestResourceStream(resource)!;
             using JsonDocument document = JsonDocument.Parse(stream);
             string transcript = Path.GetFileNameWithoutExtension(resource[Folder.Length..]);
             int index = 0;

@@ -39,11 +39,9 @@ public sealed class TranscriptReplayTests
     public async Task Our_side_writes_what_the_recorded_one_wrote(string name, Side side)
     {
         Conversation conversation = Conversation.All[name];
-        Difference? difference = Differences.All.SingleOrDefault(row => row.Conversation == name && row.Side == side);
-        Expectation expectation = Expectation.LikeRecorded(conversation, side);
-        expectation = difference?.Change(expectation) ?? expectation;
+        Expectation expectation = Expect(conversation, side);
         foreach (Manner manner in MannersFor(conversation, side, expectation))
-            await PlayAsync(conversation, side, expectation, difference?.Packets, manner);
+            await PlayAsync(conversation, side, expectation, DifferenceOf(conversation, side)?.Packets, manner);
     }
 
     /// <summary>The longest conversation ends early for us, at the first value that we refuse. This plays what stands behind it too.</summary>
@@ -93,7 +91,7 @@ public sealed class TranscriptReplayTests
             counts);
         int unplayable = Differences.Unplayable.Sum(row => row.Indices.Length);
         Assert.Equal((97 * 2) - unplayable, Replays.Count);
-        Assert.All(Differences.Unplayable, row => Assert.All(row.Indices, index => Assert.True(Conversation.All.ContainsKey($"{row.Transcript} {index}"))));
+        Assert.All(Differences.Unplayable, row => Assert.All(row.Indices, index => Assert.Contains($"{row.Transcript} {index}", Conversation.All.Keys)));
 
         // Every conversation that has bytes is played by our server, or by our client, or by both.
         Assert.All(
@@ -110,10 +108,37 @@ public sealed class TranscriptReplayTests
             Expectation ours = row.Change(recorded);
             Assert.False(IsUnplayable(row.Conversation, row.Side));
             Assert.False(
-                recorded.Frames.Select(frame => Convert.ToHexString(frame.Bytes)).SequenceEqual(ours.Frames.Select(frame => Convert.ToHexString(frame.Bytes))),
+                Bytes(recorded).SequenceEqual(Bytes(ours)),
                 $"{row.Conversation} as {row.Side} is listed but does not differ.");
         });
         Assert.Equal(Differences.All.Length, Differences.All.DistinctBy(row => (row.Conversation, row.Side)).Count());
+
+        static IEnumerable<string> Bytes(Expectation expectation) => expectation.Frames.Select(frame => Convert.ToHexString(frame.Bytes));
+    }
+
+    [Fact]
+    public void Every_echo_that_the_recorded_server_encoded_anew_is_listed()
+    {
+        var found = new List<string>();
+        foreach (Conversation conversation in Conversation.All.Values.Where(conversation => !IsUnplayable(conversation.Name, Side.Server)))
+        {
+            byte[][] recorded = [.. conversation.WrittenBy(Side.Server)];
+            found.AddRange(Expect(conversation, Side.Server).Frames
+                .Where(frame => frame.Recorded >= 0 && WireBytes.IdOf(frame.Bytes) == RecordedRegistry.ReplyId)
+                .Where(frame => !frame.Bytes.SequenceEqual(recorded[frame.Recorded]))
+                .Select(frame => $"{conversation.Name}, frame {frame.Recorded}"));
+        }
+
+        Assert.Equal(Differences.EncodedAnew.Select(row => row.Frame).Order(StringComparer.Ordinal), found.Order(StringComparer.Ordinal));
+    }
+
+    private static Difference? DifferenceOf(Conversation conversation, Side side)
+        => Differences.All.SingleOrDefault(row => row.Conversation == conversation.Name && row.Side == side);
+
+    private static Expectation Expect(Conversation conversation, Side side)
+    {
+        Expectation recorded = Expectation.LikeRecorded(conversation, side);
+        return DifferenceOf(conversation, side)?.Change(recorded) ?? recorded;
     }
 
     private static bool IsUnplayable(string name, Side side)
