@@ -99,6 +99,11 @@ public sealed class Connection
     /// <param name="packet">Its name, id or object.</param>
     public bool CanSend(PacketKey packet) => _routes is { } routes && routes.TryGet(packet, out _);
 
+    /// <summary>The id of a packet on the wire of this connection, which adaption may have made another than the registry's.</summary>
+    /// <param name="packet">Its name, id in the registry, or object.</param>
+    /// <exception cref="PacketException">The packet can't be sent on this connection: see <see cref="CanSend"/>.</exception>
+    public int GetWireId(PacketKey packet) => Resolve(packet).WireId;
+
     /// <summary>Sends a packet. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport.</summary>
     /// <param name="packet">The packet's name, id or object.</param>
     /// <param name="data">What its hooks accept; for a dynamic packet see <see cref="Packet"/>.</param>
@@ -368,7 +373,7 @@ public sealed class Connection
 
     private void LogSent(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
         => Peer.Options.PacketLog!.Add(
-            Peer.Options.TimeProvider.GetUtcNow(), PacketDirection.Sent, Id, route.Name, new ReadOnlySequence<byte>([.. head, .. body]));
+            Peer.Options.TimeProvider.GetUtcNow(), PacketDirection.Sent, Id, route, new ReadOnlySequence<byte>([.. head, .. body]));
 
     private (PacketRoute Route, ReadOnlySequence<byte> Payload, bool HasBinaryKeys) Parse(ReadOnlyMemory<byte> raw)
     {

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Collections.Immutable;
+using PacketMQ.Dispatch;
 
 namespace PacketMQ;
 
@@ -59,10 +60,10 @@ public sealed class PacketLog
         }
     }
 
-    internal void Add(DateTimeOffset time, PacketDirection direction, long connectionId, string name, in ReadOnlySequence<byte> payload)
+    internal void Add(DateTimeOffset time, PacketDirection direction, long connectionId, PacketRoute route, in ReadOnlySequence<byte> payload)
     {
         byte[] kept = payload.Slice(0, Math.Min(payload.Length, MaxPayloadBytes)).ToArray();
-        var entry = new PacketLogEntry(time, direction, connectionId, name, payload.Length, kept);
+        var entry = new PacketLogEntry(time, direction, connectionId, route.Name, route.WireId, payload.Length, kept);
         lock (_gate)
             _entries[_next++ % _entries.Length] = entry;
     }

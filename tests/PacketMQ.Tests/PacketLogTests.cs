@@ -1,10 +1,13 @@
 using System.Buffers;
+using PacketMQ.Dispatch;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests;
 
 public sealed class PacketLogTests
 {
+    private static readonly PacketRoute Route = new("a:b", new PrintPacket(TextWriter.Null), Id: 16, WireId: 20);
+
     [Theory]
     [InlineData(0, 1)]
     [InlineData(-1, 1)]
@@ -29,7 +32,8 @@ public sealed class PacketLogTests
         log.Clear();
         Assert.Empty(log.Entries);
         Add(log, 9);
-        Assert.Equal(9, Assert.Single(log.Entries).ConnectionId);
+        PacketLogEntry entry = Assert.Single(log.Entries);
+        Assert.Equal((9, "a:b", 20), (entry.ConnectionId, entry.PacketName, entry.WireId));
     }
 
     [Fact]
@@ -61,5 +65,5 @@ public sealed class PacketLogTests
     }
 
     private static void Add(PacketLog log, byte id)
-        => log.Add(DateTimeOffset.UnixEpoch, PacketDirection.Received, id, "a:b", new ReadOnlySequence<byte>([id, 1, 2, 3]));
+        => log.Add(DateTimeOffset.UnixEpoch, PacketDirection.Received, id, Route, new ReadOnlySequence<byte>([id, 1, 2, 3]));
 }

@@ -13,16 +13,14 @@ internal sealed class DemoPeer
     private readonly TaskCompletionSource<CloseInfo> _lost = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly FirstLine _echoed = new();
     private readonly FirstLine _printed = new();
-    private int _sentWireId;
-    private int _receivedWireId;
 
     /// <summary>Registers the documented pair, as both sides of the documentation do.</summary>
     public DemoPeer(string name, bool adaptPacketIds, int myPacketId, int myPrintPacketId)
     {
         Name = name;
         Registry = new PacketRegistry(adaptPacketIds);
-        Registry.AddPacket(MyPacket, new WatchedEcho(this), myPacketId);
-        Registry.AddPacket(MyPrintPacket, new WatchedPrint(this), myPrintPacketId);
+        Registry.AddPacket(MyPacket, new EchoPacket(MyPrintPacket, _echoed), myPacketId);
+        Registry.AddPacket(MyPrintPacket, new PrintPacket(_printed), myPrintPacketId);
         Options = new PeerOptions { PacketLog = new PacketLog() };
     }
 
@@ -48,10 +46,10 @@ internal sealed class DemoPeer
     public Task<string> Printed => _printed.Line;
 
     /// <summary>The frame of <see cref="MyPacket"/> that it sent.</summary>
-    public DemoFrame SentFrame => Frame(MyPacket, PacketDirection.Sent, _sentWireId);
+    public DemoFrame SentFrame => Frame(MyPacket, PacketDirection.Sent);
 
     /// <summary>The frame of <see cref="MyPrintPacket"/> that it received.</summary>
-    public DemoFrame ReceivedFrame => Frame(MyPrintPacket, PacketDirection.Received, _receivedWireId);
+    public DemoFrame ReceivedFrame => Frame(MyPrintPacket, PacketDirection.Received);
 
     /// <summary>Watches the peer that has been made with <see cref="Registry"/> and <see cref="Options"/>.</summary>
     public void Watch(Peer peer)
@@ -61,27 +59,9 @@ internal sealed class DemoPeer
         peer.ConnectionRefused += (_, refused) => _made.TrySetException(new ConnectionClosedException(refused.CloseInfo));
     }
 
-    private DemoFrame Frame(string name, PacketDirection direction, int wireId)
+    private DemoFrame Frame(string name, PacketDirection direction)
     {
         PacketLogEntry entry = Options.PacketLog!.Entries.First(candidate => candidate.PacketName == name && candidate.Direction == direction);
-        return new DemoFrame(name, Registry.GetId(name), wireId, entry.Payload);
-    }
-
-    private sealed class WatchedEcho(DemoPeer peer) : EchoPacket(MyPrintPacket, peer._echoed)
-    {
-        protected override object? OnSend(object? data, PacketContext context)
-        {
-            peer._sentWireId = context.WireId;
-            return data;
-        }
-    }
-
-    private sealed class WatchedPrint(DemoPeer peer) : PrintPacket(peer._printed)
-    {
-        protected override ValueTask OnReceiveAsync(object? data, PacketContext context)
-        {
-            peer._receivedWireId = context.WireId;
-            return base.OnReceiveAsync(data, context);
-        }
+        return new DemoFrame(name, Registry.GetId(name), entry.WireId, entry.Payload);
     }
 }

@@ -44,7 +44,7 @@ internal sealed class PeopleStory(Screen screen, TimeProvider timeProvider) : De
         foreach (string name in clientConnection.PeerPacketNames)
         {
             Say("client", (name.PadRight(NameWidth), Colours.Name), (string.Create(
-                CultureInfo.InvariantCulture, $"{client.Registry.GetId(name)} here, {server.Registry.GetId(name)} on this connection"), null));
+                CultureInfo.InvariantCulture, $"{client.Registry.GetId(name)} here, {clientConnection.GetWireId(name)} on this connection"), null));
         }
 
         Aside("Neither registry has changed: with another server, the same client may use other ids at the same time.");

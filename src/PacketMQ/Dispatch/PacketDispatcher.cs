@@ -24,7 +24,7 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         }
 
         _lastRoute = route;
-        options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route.Name, payload);
+        options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, payload);
         ValueTask handling;
         try
         {
