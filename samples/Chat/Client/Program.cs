@@ -38,17 +38,22 @@ Console.WriteLine("Say something, or /help.");
 try
 {
     await connection.SendAsync(ChatPackets.Nick, args[0]);
-    while (await ReadLineAsync() is { } line && await ObeyAsync(line))
+    bool goesOn = true;
+    while (goesOn && await ReadLineAsync() is { } line)
     {
+        try
+        {
+            goesOn = await ObeyAsync(line);
+        }
+        catch (PacketException exception)
+        {
+            Console.Error.WriteLine(exception.Message); // longer than a packet can be; nothing was sent
+        }
     }
 }
 catch (ConnectionClosedException)
 {
     // While something was being sent; what happened is said below.
-}
-catch (PacketException exception)
-{
-    Console.Error.WriteLine(exception.Message); // longer than a packet can be
 }
 
 await connection.SoftQuitAsync("reason.goodbye"); // changes nothing if the connection has ended already
