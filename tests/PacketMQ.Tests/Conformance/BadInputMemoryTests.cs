@@ -124,7 +124,9 @@ public sealed partial class BadInputMemoryTests
         Assert.Single(Enumerable.Range(1, count).Select(i => (((long)i << 32) | (uint)i).GetHashCode()).Distinct());
         TimeSpan slow = TimeSpan.MaxValue;
         TimeSpan fast = TimeSpan.MaxValue;
-        for (int i = 0; i < 8; i++)
+
+        // The best of several, because other processes take the cores away. A hash that collides costs not twice but thousands of times.
+        for (int i = 0; i < 40 && (i < 4 || (slow > 2 * fast && slow < 50 * fast)); i++)
         {
             fast = TimeSpan.FromTicks(Math.Min(fast.Ticks, TimeToRead(usual).Ticks));
             slow = TimeSpan.FromTicks(Math.Min(slow.Ticks, TimeToRead(colliding).Ticks));
@@ -152,7 +154,7 @@ public sealed partial class BadInputMemoryTests
         var payload = new ReadOnlySequence<byte>(BadInputTable.ManyFields(10_000));
         TypedCodec<OneField> codec = TypedCodec<OneField>.Create();
         TimeSpan best = TimeSpan.MaxValue;
-        for (int i = 0; i < 20; i++)
+        for (int i = 0; i < 100 && best > TimeSpan.FromMilliseconds(10); i++)
         {
             long start = Stopwatch.GetTimestamp();
             Assert.Equal(7, codec.Read(payload, hasBinaryKeys: true).Field);
