@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chores of the project: ./build.sh fmt | build | test | api | pack
+# The chores of the project: ./build.sh fmt | build | test | api | picture | pack
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -21,9 +21,13 @@ case "${1:-}" in
       mv "$file.new" "$file"
     done
     ;;
+  picture)
+    dotnet run --project src/PacketMQ.Tool -- demo |
+      python3 docs/images/terminal-picture.py "dotnet run --project src/PacketMQ.Tool -- demo" >docs/images/demo.svg
+    ;;
   pack) dotnet pack -c Release -o artifacts ;;
   *)
-    echo "usage: ./build.sh fmt | build | test | api | pack" >&2
+    echo "usage: ./build.sh fmt | build | test | api | picture | pack" >&2
     exit 2
     ;;
 esac
