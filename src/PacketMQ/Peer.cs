@@ -84,7 +84,7 @@ public abstract class Peer : IAsyncDisposable
             : throw new KeyNotFoundException($"This peer has no {connection} (any more).");
 
     /// <summary>The object of a connection of this peer, if there is one.</summary>
-    /// <param name="connection">Its id or object.</param>
+    /// <param name="connection">Its id, which is known until the connection has ended, or its object, which passes through after that too.</param>
     /// <param name="value">Its object.</param>
     public bool TryGetConnection(ConnectionKey connection, [NotNullWhen(true)] out Connection? value)
     {

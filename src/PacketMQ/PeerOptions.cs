@@ -20,7 +20,7 @@ public sealed record PeerOptions
     /// <summary>The largest application frame that is read. Bytes; 64 to 1 073 741 824; default 1 048 576.</summary>
     public int MaxFrameBytes { get; init; } = 1_048_576;
 
-    /// <summary>How deep arrays and maps may nest in a payload, in both directions. 1 to 256; default 64.</summary>
+    /// <summary>How deep arrays and maps may nest in a payload that is received. 1 to 256; default 64, which is also how deep a payload that is sent may nest, and how deep a <see cref="Packet{T}"/> reads.</summary>
     public int MaxDepth { get; init; } = 64;
 
     /// <summary>How many msgpack values one payload may hold, containers, keys and elements all counted. Default 65 536.</summary>

@@ -22,7 +22,7 @@ internal sealed class ConnectionTable : IDisposable
 
     /// <summary>The active connection that was made first, if there is one.</summary>
     public Connection? FirstActive
-        => _connections.Where(pair => pair.Value.State == ConnectionState.Active).MinBy(pair => pair.Key).Value;
+        => All.Where(connection => connection.State == ConnectionState.Active).MinBy(connection => connection.Id);
 
     public Connection? Find(long id) => _connections.GetValueOrDefault(id);
 
