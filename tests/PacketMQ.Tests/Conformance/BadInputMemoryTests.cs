@@ -45,10 +45,22 @@ public sealed partial class BadInputMemoryTests
         using var pool = new PoolWatch();
         await MeasureAsync(peer, lawful, log, pool); // warms up
         await MeasureAsync(peer, input, log, pool);
-        (long usual, _) = await MeasureAsync(peer, lawful, log, pool);
-        (long allocated, long pooled) = await MeasureAsync(peer, input, log, pool);
         long bound = BoundOf(BadInputCase.All[input.Id].Memory, input.Bytes.Length);
-        Assert.InRange(allocated - usual, long.MinValue, bound + AllocationsOfARefusal);
+        long usual = long.MaxValue;
+        long allocated = long.MaxValue;
+        long pooled = long.MaxValue;
+
+        // The least of several: what the runtime and the test runner do meanwhile only adds, and what the input costs is always in it.
+        for (int i = 0; i < 6 && (i == 0 || allocated > usual + bound + AllocationsOfARefusal || pooled > bound + SmallestBuffers); i++)
+        {
+            (long lawfulBytes, _) = await MeasureAsync(peer, lawful, log, pool);
+            (long bytes, long most) = await MeasureAsync(peer, input, log, pool);
+            usual = Math.Min(usual, lawfulBytes);
+            allocated = Math.Min(allocated, bytes);
+            pooled = Math.Min(pooled, most);
+        }
+
+        Assert.InRange(allocated, 1, usual + bound + AllocationsOfARefusal);
         Assert.InRange(pooled, 1, bound + SmallestBuffers);
     }
 
