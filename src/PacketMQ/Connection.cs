@@ -222,11 +222,11 @@ public sealed class Connection
         Log(request.Info, wasMade);
         await CancelWaitsAsync().ConfigureAwait(false);
         await RaiseEndAsync(request.Info, wasMade).ConfigureAwait(false);
+        _activated.TrySetException(new ConnectionClosedException(request.Info)); // whoever waits to connect need not wait for the farewell
+        _ = _activated.Task.Exception; // nobody has to look
         await GuardAsync("the end", () => new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger).RunAsync(request)).ConfigureAwait(false);
         Volatile.Write(ref _state, (int)ConnectionState.Closed);
         Peer.Forget(this);
-        _activated.TrySetException(new ConnectionClosedException(request.Info));
-        _ = _activated.Task.Exception; // nobody has to look
         _closed.TrySetResult(request.Info);
     }
 

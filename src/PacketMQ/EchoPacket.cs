@@ -21,8 +21,7 @@ public sealed class EchoPacket : Packet
 
     internal override ValueTask ReceiveAsync(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, PacketContext context)
     {
-        object? data = Decode(payload);
-        _output.WriteLine($"Received EchoPacket: {ValueFormatter.Format(data)}");
+        _output.WriteLine($"Received EchoPacket: {Show(payload)}");
         return context.Connection.SendPayloadAsync(_replyAs, payload);
     }
 
@@ -30,5 +29,18 @@ public sealed class EchoPacket : Packet
     {
         _output.WriteLine($"Received EchoPacket: {ValueFormatter.Format(data)}");
         return context.ReplyAsync(_replyAs, data);
+    }
+
+    // What goes back is the bytes, so a value that .NET has no dynamic data for (Python's None or tuples as keys) is no reason to refuse it.
+    private string Show(in ReadOnlySequence<byte> payload)
+    {
+        try
+        {
+            return ValueFormatter.Format(Decode(payload));
+        }
+        catch (PayloadException exception) when (exception.Reason == CloseReason.TypeMismatch)
+        {
+            return $"a value that can't be shown: {exception.Message}";
+        }
     }
 }
