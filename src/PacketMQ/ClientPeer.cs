@@ -11,7 +11,7 @@ public abstract class ClientPeer : Peer
     {
     }
 
-    /// <summary>The connection to the first connected server: of the active connections, the one that was made first.</summary>
+    /// <summary>The connection to the first connected server: of the active connections, the one that began first.</summary>
     /// <exception cref="InvalidOperationException">There is no active connection.</exception>
     public Connection DefaultConnection
     {

@@ -89,7 +89,9 @@ public abstract class Peer : IAsyncDisposable
     public bool TryGetConnection(ConnectionKey connection, [NotNullWhen(true)] out Connection? value)
     {
         value = connection.Connection ?? _connections.Find(connection.Id);
-        return value is not null && value.Peer == this;
+        if (value?.Peer != this)
+            value = null;
+        return value is not null;
     }
 
     /// <summary>Sends a packet.</summary>

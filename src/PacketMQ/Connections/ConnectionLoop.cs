@@ -74,10 +74,9 @@ internal sealed class ConnectionLoop(
         }
     }
 
-    /// <summary>Writes the softquit behind everything that was sent.</summary>
+    /// <summary>Writes the softquit behind everything that was sent, and behind what the session had answered before it refused something.</summary>
     public void SendSoftQuit(CloseReason reason)
     {
-        // What the session answered before it refused a later frame of the same read is still here, and goes first.
         session.Quit(reason, _control);
         SendControl();
     }

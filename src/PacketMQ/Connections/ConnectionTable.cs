@@ -20,7 +20,7 @@ internal sealed class ConnectionTable : IDisposable
     /// <summary>All connections, those in their handshake and those that are ending included, in no order.</summary>
     public IEnumerable<Connection> All => _connections.Select(pair => pair.Value);
 
-    /// <summary>The active connection that was made first, if there is one.</summary>
+    /// <summary>The active connection that began first, if there is one.</summary>
     public Connection? FirstActive
         => All.Where(connection => connection.State == ConnectionState.Active).MinBy(connection => connection.Id);
 
