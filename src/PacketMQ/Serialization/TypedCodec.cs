@@ -45,10 +45,6 @@ internal sealed class TypedCodec<T>
             PayloadSerializer.Instance.Serialize(ref writer, value, _shape);
             writer.Flush();
         }
-        catch (Exception e) when (Cause(e) is PacketException refusal)
-        {
-            throw new PacketException(refusal.Message, e); // the payload's bound: no fault of the type
-        }
         catch (Exception e) when (Cause(e) is not OutOfMemoryException)
         {
             throw new PacketException($"A {typeof(T)} can't be encoded: {Describe(e)}", e);
