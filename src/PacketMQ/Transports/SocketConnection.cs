@@ -54,8 +54,8 @@ internal sealed class SocketConnection : TransportConnection
     {
         _fault.CloseHere("The connection was disposed.");
         _output.Close();
+        _input.Close(); // before the socket: a read that is cut by it must not look like the pause between two reads
         _socket.Dispose();
-        _input.Close();
         return ValueTask.CompletedTask;
     }
 
