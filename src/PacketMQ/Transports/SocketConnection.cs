@@ -52,9 +52,9 @@ internal sealed class SocketConnection : TransportConnection
 
     public override ValueTask DisposeAsync()
     {
+        _input.Close(); // first of all: a read that the rest cuts must not look like the pause between two reads
         _fault.CloseHere("The connection was disposed.");
         _output.Close();
-        _input.Close(); // before the socket: a read that is cut by it must not look like the pause between two reads
         _socket.Dispose();
         return ValueTask.CompletedTask;
     }

@@ -192,7 +192,8 @@ public sealed class SocketConnectionTests
             }
 
             Assert.True(yielded);
-            Assert.InRange(read, 1024 * 1024, 1024 * 1024 + 128 * 1024);
+            // No upper bound: a turn of the others may be over before this looks, and then it shows only a share later.
+            Assert.True(read >= 1024 * 1024, $"It gave way after {read} bytes already.");
         }
     }
 
