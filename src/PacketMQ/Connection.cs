@@ -95,7 +95,10 @@ public sealed class Connection
 
     internal bool IsWaitingForTransport => _sendQueue.IsWaitingForTransport;
 
-    /// <summary>Whether a packet can be sent: it is registered here, and the other side has it too.</summary>
+    /// <summary>
+    /// Whether a packet can be sent: it is registered here, and the other side has it too. A side that keeps its own ids takes it that
+    /// the other one, which has to check that, has all of them: see <see cref="PeerPacketNames"/> for what it listed.
+    /// </summary>
     /// <param name="packet">Its name, id or object.</param>
     public bool CanSend(PacketKey packet) => _routes is { } routes && routes.TryGet(packet, out _);
 

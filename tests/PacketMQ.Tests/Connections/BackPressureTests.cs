@@ -3,6 +3,7 @@ using PacketMQ.Tests.Support;
 namespace PacketMQ.Tests.Connections;
 
 /// <summary>A receiver that does not keep up makes its sender wait, and costs a bounded number of bytes.</summary>
+[Collection(nameof(Alone))] // it measures memory
 public sealed class BackPressureTests
 {
     private const int PayloadBytes = 50_000;
@@ -117,9 +118,8 @@ public sealed class BackPressureTests
         await using RawEnd deaf = await RawEnd.ConnectAsync(pair);
         Connection connection = await pair.NextMadeAsync();
 
+        Task pending = await FillAsync(connection);
         long before = GC.GetTotalMemory(forceFullCollection: true);
-        await FillAsync(connection);
-        using var cancellation = new CancellationTokenSource();
         for (int i = 0; i < 2_000; i++)
         {
             // Each of these gives up, and must leave nothing behind.
@@ -131,6 +131,8 @@ public sealed class BackPressureTests
         }
 
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 20_000_000);
+        connection.Abort();
+        await Assert.ThrowsAsync<ConnectionClosedException>(() => pending.Soon());
     }
 
     // Sends until sends have to wait, and then so many more that no buffer of the system's lets the last of them in. Returns those.

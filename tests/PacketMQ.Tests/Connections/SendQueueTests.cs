@@ -213,6 +213,20 @@ public sealed class SendQueueTests
     }
 
     [Fact]
+    public async Task A_large_batch_is_written_in_parts_so_that_a_slow_transport_shows_progress()
+    {
+        var queue = new SendQueue(_writer, 4_000_000, new WatchedTime(), _failures.Add);
+        queue.TryAppend(1, [], new byte[10]);
+        await _writer.Blocked.Soon();
+        for (int i = 0; i < 30; i++)
+            Assert.Equal(AppendResult.Accepted, queue.TryAppend(2, [], new byte[99_000]));
+        _writer.IsOpen = true;
+        await queue.CloseAsync().Soon();
+        Assert.InRange(_writer.LargestWrite, 64 * 1024, 256 * 1024);
+        Assert.Equal(31, _writer.Frames().Count);
+    }
+
+    [Fact]
     public async Task Progress_tells_a_slow_write_from_one_that_stands_still()
     {
         Append(900, 1);
@@ -256,6 +270,8 @@ public sealed class SendQueueTests
 
         public int Writes { get; private set; }
 
+        public int LargestWrite { get; private set; }
+
         public int Length
         {
             get
@@ -297,6 +313,7 @@ public sealed class SendQueueTests
             lock (_gate)
             {
                 Writes++;
+                LargestWrite = Math.Max(LargestWrite, source.Length);
                 _bytes.AddRange(source.Span);
             }
 

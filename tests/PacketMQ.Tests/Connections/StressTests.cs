@@ -4,10 +4,7 @@ using PacketMQ.Tests.Support;
 namespace PacketMQ.Tests.Connections;
 
 /// <summary>Many threads do all that can be done to connections, at random and at once.</summary>
-[CollectionDefinition(nameof(StressTests), DisableParallelization = true)] // unobserved exceptions of other tests are not its own
-public sealed class StressCollection;
-
-[Collection(nameof(StressTests))]
+[Collection(nameof(Alone))] // unobserved exceptions of other tests are not its own
 public sealed class StressTests
 {
     private const int Threads = 8;

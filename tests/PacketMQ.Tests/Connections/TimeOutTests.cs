@@ -134,8 +134,11 @@ public sealed class TimeOutTests
         pair.AssertNoConnectionIsLeft(connection);
     }
 
-    [Theory, AllTransports]
-    public async Task A_handler_that_outlives_the_end_keeps_its_bytes(Transport transport)
+    public static TheoryData<Transport, bool> CutOrNot
+        => [.. AllTransportsAttribute.Available.SelectMany(transport => new[] { (transport, true), (transport, false) })];
+
+    [Theory, MemberData(nameof(CutOrNot))]
+    public async Task A_handler_that_outlives_the_end_keeps_its_bytes(Transport transport, bool isCut)
     {
         var entered = new TaskCompletionSource();
         var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -146,18 +149,21 @@ public sealed class TimeOutTests
             await release.Task;
             seen.TrySetResult([.. bytes.ToArray()]);
         });
-        await using PeerPair pair = Pair(transport, packet);
+        await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), HeartbeatsOnly(_time));
         await using RawEnd raw = await RawEnd.ConnectAsync(pair);
         Connection connection = await pair.NextMadeAsync();
         byte[] content = [.. Enumerable.Range(0, 200).Select(i => (byte)i)];
 
         await raw.WriteAsync(RawEnd.Frame(17, [0xc4, 200, .. content]));
         await entered.Task.Soon();
-        Task overdue = _time.NextTimerAsync(pair.Server.Options.CloseTimeout);
-        Task quitting = connection.SoftQuitAsync();
-        await overdue;
-        _time.Advance(pair.Server.Options.CloseTimeout);
-        await quitting.Soon();
+        if (isCut)
+        {
+            raw.Abort();
+            await AdvanceUntilAsync(_time, () => connection.Closing.IsCancellationRequested); // it has read ahead
+        }
+
+        _ = connection.SoftQuitAsync();
+        await AdvanceUntilAsync(_time, () => connection.Closed.IsCompleted);
         pair.AssertNoConnectionIsLeft(connection);
 
         // Whoever gets the buffers next writes over them.
