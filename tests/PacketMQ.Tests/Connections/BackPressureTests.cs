@@ -45,7 +45,9 @@ public sealed class BackPressureTests
             if (data is not byte[])
                 await inbox.Packet.OnReceiveAsync(data, context);
         });
-        await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), Small, Small);
+        var log = new PacketLog(capacity: 10_000);
+        await using var pair = new PeerPair(
+            transport, Registries.Server(packet), Registries.Client(Registries.Sink()), Small, Small with { PacketLog = log });
         (Connection client, _) = await pair.ConnectAsync();
 
         Task first = await FillAsync(client);
@@ -62,6 +64,9 @@ public sealed class BackPressureTests
         await Task.WhenAll(first, third, fourth).Soon();
         await client.SendAsync(Registries.Name, "last");
         Assert.Equal(["third", "fourth", "last"], new[] { await inbox.NextAsync(), await inbox.NextAsync(), await inbox.NextAsync() });
+        Assert.Equal(
+            ["\u00a4last", "\u00a5third", "\u00a6fourth"],
+            log.Entries.Where(entry => entry.PayloadLength < 10).Select(entry => System.Text.Encoding.Latin1.GetString(entry.Payload.Span)).Order(StringComparer.Ordinal));
     }
 
     [Theory, AllTransports]

@@ -50,9 +50,10 @@ public sealed class HandlerTests
         await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()));
         pair.Server.ConnectionMade += (_, made) => story.Add($"made {made.Connection.State}");
         pair.Server.ConnectionLost += (_, lost) => story.Add($"lost {lost.Connection.State} {lost.CloseInfo.Reason}");
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         pair.ServerMadeHook = async connection =>
         {
-            await Task.Yield();
+            await release.Task;
             story.Add("made hook");
         };
         pair.ServerLostHook = async (connection, closeInfo) =>
@@ -64,7 +65,12 @@ public sealed class HandlerTests
         await raw.ShakeHandsAsync(Registries.Name);
         await raw.WriteAsync([.. RawEnd.Frame(17, 1), .. RawEnd.Frame(17, 2), .. RawEnd.SoftQuit("reason.bye")]);
         await raw.EndAsync();
-        await (await pair.NextMadeAsync()).Closed.Soon();
+        Connection connection = await pair.NextMadeAsync();
+        for (int i = 0; i < 2_000; i++)
+            await Task.Yield(); // time enough for a packet that would not wait its turn
+        Assert.Equal(["made Active"], story);
+        release.SetResult();
+        await connection.Closed.Soon();
 
         Assert.Equal(["made Active", "made hook", "packet 1", "packet 2", "lost Closing reason.bye", "lost hook"], story);
     }
