@@ -1,0 +1,166 @@
+using System.Buffers;
+using PacketMQ.Tests.Support;
+
+namespace PacketMQ.Tests.Connections;
+
+/// <summary>What goes on while a handler is busy: the loop reads ahead, notices the end, and leaves the handler its bytes.</summary>
+public sealed class BusyHandlerTests
+{
+    private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    private readonly WatchedTime _time = new();
+
+    public static TheoryData<Transport, bool> CutOrNot
+        => [.. AllTransportsAttribute.Available.SelectMany(transport => new[] { (transport, true), (transport, false) })];
+
+    [Theory, MemberData(nameof(CutOrNot))]
+    public async Task A_handler_that_outlives_the_end_keeps_its_bytes(Transport transport, bool isCut)
+    {
+        var entered = new TaskCompletionSource();
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var seen = new TaskCompletionSource<byte[]>();
+        var packet = new BinaryPacket(async (bytes, _) =>
+        {
+            entered.TrySetResult();
+            await release.Task;
+            seen.TrySetResult([.. bytes.ToArray()]);
+        });
+        await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), HeartbeatsOnly(_time));
+        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
+        Connection connection = await pair.NextMadeAsync();
+        byte[] content = [.. Enumerable.Range(0, 200).Select(i => (byte)i)];
+
+        await raw.WriteAsync(RawEnd.Frame(17, [0xc4, 200, .. content]));
+        await entered.Task.Soon();
+        if (isCut)
+        {
+            raw.Abort();
+            await AdvanceUntilAsync(_time, () => connection.Closing.IsCancellationRequested); // it has read ahead
+        }
+
+        _ = connection.SoftQuitAsync();
+        await AdvanceUntilAsync(_time, () => connection.Closed.IsCompleted);
+        pair.AssertNoConnectionIsLeft(connection);
+
+        // Whoever gets the buffers next writes over them.
+        await ScribbleAsync(transport);
+        release.SetResult();
+        Assert.Equal(content, await seen.Task.Soon());
+    }
+
+    [Theory, AllTransports]
+    public async Task While_a_handler_hangs_the_other_sides_end_is_noticed_by_the_next_heartbeat(Transport transport)
+    {
+        foreach (string end in new[] { "stream", "softquit alone", "reset" })
+        {
+            var time = new WatchedTime();
+            var entered = new TaskCompletionSource();
+            var seen = new Inbox();
+            var packet = Packet.Create(async (data, context) =>
+            {
+                if (data is 1L)
+                {
+                    entered.TrySetResult();
+                    await Task.Delay(Timeout.Infinite, context.ConnectionClosing);
+                }
+
+                await seen.Packet.OnReceiveAsync(data, context);
+            });
+            await using var pair = new PeerPair(
+                transport, Registries.Server(packet), Registries.Client(Registries.Sink()), HeartbeatsOnly(time));
+            await using RawEnd raw = await RawEnd.ConnectAsync(pair);
+            Connection connection = await pair.NextMadeAsync();
+
+            await raw.WriteAsync([.. RawEnd.Frame(17, 1), .. RawEnd.Frame(17, 2)]);
+            await entered.Task.Soon();
+            if (end == "softquit alone")
+                await raw.WriteAsync([.. RawEnd.Frame(17, 3), .. RawEnd.SoftQuit("reason.bye")]);
+            else if (end == "stream")
+                await raw.EndAsync();
+            else
+                raw.Abort();
+            Assert.False(connection.Closing.IsCancellationRequested);
+            await AdvanceUntilAsync(time, () => connection.Closing.IsCancellationRequested);
+            if (end == "softquit alone")
+                await raw.EndAsync();
+
+            CloseInfo info = await connection.Closed.Soon();
+            if (end == "reset" && transport != Transport.Unix)
+            {
+                Assert.Equal(CloseReason.ConnectionReset, info.Reason);
+            }
+            else
+            {
+                Assert.Equal(end == "softquit alone" ? "reason.bye" : "reason.disconnected", info.Reason.Name);
+                Assert.Equal(2L, await seen.NextAsync()); // what came before the end is handled
+                if (end == "softquit alone")
+                    Assert.Equal(3L, await seen.NextAsync());
+            }
+
+            Assert.True(seen.IsEmpty);
+        }
+    }
+
+    [Theory, AllTransports]
+    public async Task What_was_read_ahead_is_handled_when_the_handler_returns(Transport transport)
+    {
+        var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var seen = new Inbox();
+        var packet = Packet.Create(async (data, context) =>
+        {
+            if (data is 1L)
+                await release.Task;
+            await seen.Packet.OnReceiveAsync(data, context);
+        });
+        await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), HeartbeatsOnly(_time));
+        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
+        Connection connection = await pair.NextMadeAsync();
+
+        byte[] second = RawEnd.Frame(17, 2);
+        byte[] large = RawEnd.Frame(17, [0xc6, 0, 1, 0x80, 0, .. new byte[0x18000]]);
+        await raw.WriteAsync([.. RawEnd.Frame(17, 1), .. second[..3]]);
+        Task writing = Task.Run(async () =>
+        {
+            await raw.WriteAsync(second[3..]);
+            for (int i = 0; i < 3; i++)
+                await raw.WriteAsync(large);
+            await raw.WriteAsync(RawEnd.Frame(17, 3));
+        });
+        await AdvanceUntilAsync(_time, () => writing.IsCompleted); // some transports take less than that without a reader
+        await writing;
+        Assert.True(seen.IsEmpty);
+        release.SetResult();
+        Assert.Equal(1L, await seen.NextAsync());
+        Assert.Equal(2L, await seen.NextAsync());
+        for (int i = 0; i < 3; i++)
+            Assert.Equal(0x18000, Assert.IsType<byte[]>(await seen.NextAsync()).Length);
+        Assert.Equal(3L, await seen.NextAsync());
+        Assert.Equal(ConnectionState.Active, connection.State);
+    }
+
+    // A clock that runs away while a write is on its way would look like a slow consumer.
+    private static PeerOptions HeartbeatsOnly(WatchedTime time) => new() { TimeProvider = time, SendTimeout = null, MinReceiveRate = null };
+
+    // A heartbeat that comes before the loop waits for its handler sees nothing: then it is the next one's.
+    private static Task AdvanceUntilAsync(WatchedTime time, Func<bool> condition)
+        => Bounded.UntilAsync(() =>
+        {
+            time.Advance(Second);
+            return condition();
+        });
+
+    private static async Task ScribbleAsync(Transport transport)
+    {
+        var inbox = new Inbox();
+        await using var pair = new PeerPair(transport, Registries.Server(inbox.Packet), Registries.Client(Registries.Sink()));
+        for (int i = 0; i < 3; i++)
+        {
+            (Connection client, _) = await pair.ConnectAsync();
+            byte[] other = [.. Enumerable.Repeat((byte)0xee, 3_000)];
+            for (int j = 0; j < 20; j++)
+                await client.SendAsync(Registries.Name, other);
+            for (int j = 0; j < 20; j++)
+                await inbox.NextAsync();
+        }
+    }
+}
