@@ -123,7 +123,7 @@ public sealed class Sink
 
     /// <summary>
     /// For a receiver that is called per message: adds up on the receiving thread and hands over every 64 messages, as the batch
-    /// parsers do, but message by message near the target. One counter a connection.
+    /// parsers do, but message by message near the target. For one connection that sends all of what is expected.
     /// </summary>
     public Counter CreateCounter()
     {

@@ -248,7 +248,10 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     private void Start(Writer writer)
     {
         if (writer == Writer.Caller)
+        {
             WriteBatch();
+            _lastWriteOfThread = timeProvider.GetTimestamp(); // a write takes longer than a quiet moment: counted from its end
+        }
         else if (writer == Writer.Flusher)
             _flusher.Add(this);
     }
