@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chores of the project: ./build.sh fmt | build | test | api | picture | pack
+# The chores of the project: ./build.sh fmt | build | test | api | bench | bench-peers | picture | pack
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -25,9 +25,17 @@ case "${1:-}" in
     dotnet run --project src/PacketMQ.Tool -- demo |
       python3 docs/images/terminal-picture.py "dotnet run --project src/PacketMQ.Tool -- demo" >docs/images/demo.svg
     ;;
+  bench)
+    shift
+    dotnet run -c Release --project bench/PacketMQ.Benchmarks -- "${@:---filter=*}"
+    ;;
+  bench-peers)
+    shift
+    dotnet run -c Release --project bench/PacketMQ.PeerBench -- run --out artifacts/bench-peers "$@"
+    ;;
   pack) dotnet pack -c Release -o artifacts ;;
   *)
-    echo "usage: ./build.sh fmt | build | test | api | picture | pack" >&2
+    echo "usage: ./build.sh fmt | build | test | api | bench | bench-peers | picture | pack" >&2
     exit 2
     ;;
 esac
