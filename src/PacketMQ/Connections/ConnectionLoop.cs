@@ -285,6 +285,7 @@ internal sealed class ConnectionLoop(
         try
         {
             Hold(await reading.ConfigureAwait(false));
+            _heldStart = _read.Buffer.Start; // the same byte; but a position with no byte behind it does not outlive the read
             return true;
         }
         catch (Exception exception) when (IsTransportFailure(exception))
