@@ -23,6 +23,7 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
         else if (connection.State == ConnectionState.Active)
         {
             loop.NoticeSlowHandler();
+            sendQueue.UncorkForBlockedLoop();
             CheckReceiveRate(now);
             CheckSending(now);
         }

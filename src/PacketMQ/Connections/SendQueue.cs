@@ -139,17 +139,19 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
             _corkedThread = Environment.CurrentManagedThreadId;
     }
 
-    public void Uncork()
+    public void Uncork() => LiftCork(Writer.Caller);
+
+    /// <summary>Called by the heartbeat: the loop's thread may be blocked by a handler, and nobody knows for how long.</summary>
+    public void UncorkForBlockedLoop() => LiftCork(Writer.Flusher);
+
+    private void LiftCork(Writer by)
     {
         Writer writer = Writer.Nobody;
         using (_gate.Hold())
         {
             _corkedThread = 0;
             if (!_isWriting && _gathered.Count > 0)
-            {
-                _isWriting = true;
-                writer = Writer.Caller;
-            }
+                (_isWriting, writer) = (true, by);
         }
 
         Start(writer);
@@ -228,12 +230,16 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
 
     private int Pending => _gathered.Count + _inFlight;
 
+    // Not while a frame waits for room: the loop's own thread may be blocked until it gets some.
+    private bool IsHeldBack
+        => _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < SenderWritesAt && _waiting?.First is null;
+
     private bool HasRoomFor(int size) => Pending == 0 || Pending + size <= maxPendingBytes;
 
     // Called under the gate when there may be something to write.
     private Writer ChooseWriter()
     {
-        if (_isWriting || _gathered.Count == 0 || (_gathered.Count < SenderWritesAt && _corkedThread == Environment.CurrentManagedThreadId))
+        if (_isWriting || _gathered.Count == 0 || IsHeldBack)
             return Writer.Nobody;
         _isWriting = true;
         if (_gathered.Count >= SenderWritesAt)
