@@ -35,7 +35,7 @@ public abstract class Peer : IAsyncDisposable
         Registry = registry;
         Options = options;
         _connections = new ConnectionTable(options.TimeProvider);
-        _logger = options.LoggerFactory.CreateLogger("PacketMQ." + GetType().Name);
+        _logger = new GuardedLogger(options.LoggerFactory.CreateLogger("PacketMQ." + GetType().Name));
     }
 
     /// <summary>Raised once for each connection when its handshake is through, before its first packet is handled.</summary>

@@ -222,4 +222,44 @@ public sealed class HandlerTests
         Assert.Equal("reason.bye", (await client.Closed.Soon()).Reason.Name);
         Assert.Single(pair.ServerLost);
     }
+
+    [Theory, AllTransports]
+    public async Task A_log_that_throws_changes_nothing(Transport transport)
+    {
+        using var factory = LoggerFactory.Create(builder => builder.SetMinimumLevel(LogLevel.Trace).AddProvider(new ThrowingLog()));
+        var inbox = new Inbox();
+        var packet = Packet.Create(async (data, context) =>
+        {
+            await inbox.Packet.OnReceiveAsync(data, context);
+            throw new InvalidOperationException();
+        });
+        var options = new PeerOptions { LoggerFactory = factory };
+        await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), options, options);
+        (Connection client, Connection server) = await pair.ConnectAsync();
+
+        await client.SendAsync(Registries.Name, 1);
+        await client.SendAsync(Registries.Name, 2);
+        Assert.Equal(1L, await inbox.NextAsync());
+        Assert.Equal(2L, await inbox.NextAsync());
+        await client.SoftQuitAsync("reason.bye").Soon();
+        Assert.Equal("reason.bye", (await server.Closed.Soon()).Reason.Name);
+        pair.AssertNoConnectionIsLeft(client, server);
+    }
+
+    private sealed class ThrowingLog : ILoggerProvider, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull => null;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
+            => throw new InvalidOperationException("The log is full.");
+
+        public void Dispose()
+        {
+        }
+    }
 }
