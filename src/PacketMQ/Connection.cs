@@ -34,6 +34,7 @@ public sealed class Connection
     private readonly ILogger _logger;
     private PacketRoutes? _routes;
     private int _state;
+    private Task? _cancellingWaits; // the loop's own
 
     internal Connection(Peer peer, long id, TransportConnection transport, ILogger logger)
     {
@@ -195,6 +196,9 @@ public sealed class Connection
     /// <summary>The connection's number and other end.</summary>
     public override string ToString() => $"connection {Id} to {RemoteEndPoint?.ToString() ?? "an unnamed end"}";
 
+    /// <summary>Whether the end is decided.</summary>
+    internal bool IsEnding => _decision.Request is not null;
+
     internal bool IsRunningCurrentCode => Current.Value == this;
 
     /// <summary>Whether the current code runs in a handler or callback of one of a peer's connections.</summary>
@@ -220,8 +224,8 @@ public sealed class Connection
         ConnectionLog.Begins(_logger, Id, RemoteEndPoint);
         RequestClose(await _loop.RunAsync().ConfigureAwait(false));
         CloseRequest request = _decision.Request!;
-        bool wasMade = State == ConnectionState.Active;
-        Volatile.Write(ref _state, (int)ConnectionState.Closing);
+        bool wasMade = _routes is not null;
+        Interlocked.CompareExchange(ref _state, (int)ConnectionState.Closing, wasMade ? (int)ConnectionState.Active : (int)ConnectionState.Handshaking);
         Log(request.Info, wasMade);
         await CancelWaitsAsync().ConfigureAwait(false);
         await RaiseEndAsync(request.Info, wasMade).ConfigureAwait(false);
@@ -244,8 +248,29 @@ public sealed class Connection
     }
 
     /// <summary>Cancels what handlers wait for. Callbacks of the application's run here: they neither fail nor hold up the end.</summary>
-    internal ValueTask CancelWaitsAsync()
-        => GuardAsync("the token of the connection's end", () => InTimeAsync("a callback of the token of the connection's end", _decision.CancelAsync()));
+    internal Task CancelWaitsAsync()
+        => _cancellingWaits ??= GuardAsync(
+            "the token of the connection's end",
+            () => InTimeAsync("a callback of the token of the connection's end", _decision.CancelAsync())).AsTask();
+
+    /// <summary>
+    /// Called by the heartbeat when the application's code blocks the thread that would end the connection: cuts it and tells all who
+    /// wait for its end. What is left of the end, connection lost among it, comes when that code returns.
+    /// </summary>
+    internal void LeaveBehind()
+    {
+        if (_closed.Task.IsCompleted)
+            return;
+        ConnectionLog.LeftBehind(_logger, Id);
+        CloseInfo info = _decision.Request!.Info;
+        _transport.Abort();
+        _sendQueue.Abandon();
+        _activated.TrySetException(new ConnectionClosedException(info));
+        _ = _activated.Task.Exception; // nobody has to look
+        Volatile.Write(ref _state, (int)ConnectionState.Closed);
+        Peer.Forget(this);
+        _closed.TrySetResult(info);
+    }
 
     /// <summary>Sends a payload under another packet, byte for byte.</summary>
     internal ValueTask SendPayloadAsync(PacketKey packet, in ReadOnlySequence<byte> payload)

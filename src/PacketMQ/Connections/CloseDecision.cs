@@ -6,6 +6,7 @@ internal sealed class CloseDecision : IDisposable
     private readonly CancellationTokenSource _closing = new();
     private readonly TaskCompletionSource _made = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private CloseRequest? _request;
+    private Task? _cancelling;
 
     /// <summary>Null until the decision is made.</summary>
     public CloseRequest? Request => Volatile.Read(ref _request);
@@ -21,12 +22,17 @@ internal sealed class CloseDecision : IDisposable
     {
         if (Interlocked.CompareExchange(ref _request, request, null) is not null)
             return false;
+        _ = CancelAsync(); // at once, and not by the loop, which a handler that waits for the token on its own thread would block
         _made.TrySetResult();
         return true;
     }
 
-    /// <summary>Tells the handlers. Callbacks of the application run here, so the connection's loop calls it, not whoever decided.</summary>
-    public Task CancelAsync() => _closing.CancelAsync();
+    /// <summary>Tells the handlers. Callbacks of the application run on a pool thread, never here; the task is over when they are.</summary>
+    public Task CancelAsync()
+    {
+        lock (_closing)
+            return _cancelling ??= _closing.CancelAsync();
+    }
 
     public void Dispose() => _closing.Dispose();
 }

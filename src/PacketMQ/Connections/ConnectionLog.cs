@@ -31,4 +31,7 @@ internal static partial class ConnectionLog
 
     [LoggerMessage(108, LogLevel.Error, "Accepting on {LocalEndPoint} failed; trying again after {Pause}.")]
     public static partial void AcceptFailed(ILogger logger, Exception exception, object localEndPoint, TimeSpan pause);
+
+    [LoggerMessage(109, LogLevel.Error, "Connection {ConnectionId}: a handler or callback of the application blocks its thread and does not let the connection end; it was cut.")]
+    public static partial void LeftBehind(ILogger logger, long connectionId);
 }

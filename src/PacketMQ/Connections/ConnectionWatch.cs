@@ -3,6 +3,9 @@ namespace PacketMQ.Connections;
 /// <summary>The deadlines of one connection. The heartbeat looks at them once a second, so nothing reads the clock per packet.</summary>
 internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop, SendQueue sendQueue, PeerOptions options)
 {
+    // Callbacks of the closing token, a handler, connection lost, the farewell.
+    private const int StepsOfTheEnd = 4;
+
     private readonly TimeProvider _time = options.TimeProvider;
     private readonly long _begun = options.TimeProvider.GetTimestamp();
     private long _frame = -1;
@@ -11,12 +14,17 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
     private int _progress;
     private long _progressSeen;
     private bool _isSending;
+    private long? _endSeen;
 
     /// <summary>Ends the connection if one of its time-outs has passed.</summary>
     public void Tick()
     {
         long now = _time.GetTimestamp();
-        if (connection.State == ConnectionState.Handshaking)
+        if (connection.IsEnding)
+        {
+            CheckEnd(now);
+        }
+        else if (connection.State == ConnectionState.Handshaking)
         {
             CheckHandshake(now);
         }
@@ -27,6 +35,14 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
             CheckReceiveRate(now);
             CheckSending(now);
         }
+    }
+
+    // Each step of the end has its own time-out, but a step that blocks its thread never comes to look at it.
+    private void CheckEnd(long now)
+    {
+        _endSeen ??= now;
+        if (_time.GetElapsedTime(_endSeen.Value, now) > StepsOfTheEnd * options.CloseTimeout)
+            connection.LeaveBehind();
     }
 
     private void CheckHandshake(long now)

@@ -41,6 +41,69 @@ public sealed class BlockingHandlerTests
         await AdvanceUntilAsync(() => arrived.IsSet);
     }
 
+    [Theory, AllTransports]
+    public async Task A_handler_that_blocks_until_the_connection_closes_is_told(Transport transport)
+    {
+        var entered = new TaskCompletionSource();
+        bool isTold = false;
+        var packet = Packet.Create((_, context) =>
+        {
+            entered.SetResult();
+            isTold = context.ConnectionClosing.WaitHandle.WaitOne(Bounded.Limit);
+        });
+        await using PeerPair pair = Pair(transport, packet, Registries.Sink());
+        (Connection client, Connection server) = await pair.ConnectAsync();
+
+        await client.SendAsync(Registries.Name, null);
+        await entered.Task.Soon();
+        await server.SoftQuitAsync("reason.bye").Soon();
+        Assert.True(isTold);
+        Assert.Equal("reason.bye", (await client.Closed.Soon()).Reason.Name);
+    }
+
+    [Theory, AllTransports]
+    public async Task A_handler_that_blocks_for_ever_does_not_keep_its_peer_from_stopping(Transport transport)
+    {
+        var entered = new TaskCompletionSource();
+        using var block = new ManualResetEventSlim();
+        var packet = Packet.Create((_, _) =>
+        {
+            entered.SetResult();
+            block.Wait(Bounded.Limit);
+        });
+        await using PeerPair pair = Pair(transport, packet, Registries.Sink());
+        (Connection client, Connection server) = await pair.ConnectAsync();
+
+        await client.SendAsync(Registries.Name, null);
+        await entered.Task.Soon();
+        Task stopping = pair.Server.StopAsync();
+        await AdvanceUntilAsync(() => stopping.IsCompleted);
+
+        Assert.Equal(CloseReason.Shutdown, (await server.Closed.Soon()).Reason);
+        await client.Closed.Soon();
+        pair.AssertNoConnectionIsLeft(client, server);
+        Assert.Empty(pair.ServerLost);
+        block.Set();
+        await Bounded.UntilAsync(() => !pair.ServerLost.IsEmpty);
+        Assert.Equal((CloseReason.Shutdown, ConnectionState.Closed), (Assert.Single(pair.ServerLost).CloseInfo.Reason, server.State));
+    }
+
+    [Theory, AllTransports]
+    public async Task A_subscriber_of_connection_lost_that_blocks_for_ever_does_not_keep_the_connection_from_ending(Transport transport)
+    {
+        using var block = new ManualResetEventSlim();
+        await using PeerPair pair = Pair(transport, Registries.Sink(), Registries.Sink());
+        pair.Server.ConnectionLost += (_, _) => block.Wait(Bounded.Limit);
+        (Connection client, Connection server) = await pair.ConnectAsync();
+
+        Task quitting = server.SoftQuitAsync("reason.bye");
+        await AdvanceUntilAsync(() => quitting.IsCompleted);
+        Assert.Equal("reason.bye", (await server.Closed.Soon()).Reason.Name);
+        await client.Closed.Soon();
+        pair.AssertNoConnectionIsLeft(client, server);
+        block.Set();
+    }
+
     private PeerPair Pair(Transport transport, Packet server, Packet client)
         => new(
             transport, Registries.Server(server), Registries.Client(client),
