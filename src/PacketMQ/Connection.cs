@@ -5,7 +5,6 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using PacketMQ.Connections;
 using PacketMQ.Dispatch;
-using PacketMQ.Serialization;
 using PacketMQ.Transports;
 using PacketMQ.Wire;
 
@@ -29,10 +28,10 @@ public sealed class Connection
     private readonly RegistrySnapshot _registry;
     private readonly SendQueue _sendQueue;
     private readonly Session _session;
+    private readonly PacketSender _sender;
     private readonly ConnectionLoop _loop;
     private readonly ConnectionWatch _watch;
     private readonly ILogger _logger;
-    private PacketRoutes? _routes;
     private int _state;
     private Task? _cancellingWaits; // the loop's own
 
@@ -50,6 +49,7 @@ public sealed class Connection
         _sendQueue = new SendQueue(
             transport.Output, options.MaxPendingSendBytes, options.TimeProvider,
             exception => RequestClose(CloseRequest.TransportFailed(exception)));
+        _sender = new PacketSender(this, _session, _sendQueue, _decision, options);
         _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options, logger);
         _watch = new ConnectionWatch(this, _loop, _sendQueue, options);
         Closing = _decision.Token;
@@ -82,7 +82,7 @@ public sealed class Connection
     /// <summary>The server at the other end, on a memory client's connection.</summary>
     internal MemoryServer? MemoryServer { get; init; }
 
-    internal PacketRoutes Routes => _routes ?? throw new InvalidOperationException("The connection is still in its handshake.");
+    internal PacketRoutes Routes => _sender.Routes ?? throw new InvalidOperationException("The connection is still in its handshake.");
 
     internal Task Activated => _activated.Task;
 
@@ -101,12 +101,12 @@ public sealed class Connection
     /// the other one, which has to check that, has all of them: see <see cref="PeerPacketNames"/> for what it listed.
     /// </summary>
     /// <param name="packet">Its name, id or object.</param>
-    public bool CanSend(PacketKey packet) => _routes is { } routes && routes.TryGet(packet, out _);
+    public bool CanSend(PacketKey packet) => _sender.Routes is { } routes && routes.TryGet(packet, out _);
 
     /// <summary>The id of a packet on the wire of this connection, which adaption may have made another than the registry's.</summary>
     /// <param name="packet">Its name, id in the registry, or object.</param>
     /// <exception cref="PacketException">The packet can't be sent on this connection: see <see cref="CanSend"/>.</exception>
-    public int GetWireId(PacketKey packet) => Resolve(packet).WireId;
+    public int GetWireId(PacketKey packet) => _sender.Resolve(packet).WireId;
 
     /// <summary>Sends a packet. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport.</summary>
     /// <param name="packet">The packet's name, id or object.</param>
@@ -115,12 +115,7 @@ public sealed class Connection
     /// <exception cref="PacketException">The packet or its data can't be sent. Nothing was sent, and the connection goes on.</exception>
     /// <exception cref="ConnectionClosedException">The connection has ended.</exception>
     public ValueTask SendAsync(PacketKey packet, object? data, CancellationToken cancellationToken = default)
-    {
-        PacketRoute route = Resolve(packet);
-        using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
-        Encode(route, data, payload);
-        return SendFrameAsync(route, default, payload.WrittenSpan, cancellationToken);
-    }
+        => _sender.SendAsync(packet, data, cancellationToken);
 
     /// <summary>Sends a typed packet, without boxing. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport.</summary>
     /// <param name="packet">The packet's object.</param>
@@ -130,10 +125,7 @@ public sealed class Connection
     public ValueTask SendAsync<T>(Packet<T> packet, T data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(packet);
-        PacketRoute route = Resolve(packet);
-        using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
-        Encode(route, packet, data, payload);
-        return SendFrameAsync(route, default, payload.WrittenSpan, cancellationToken);
+        return _sender.SendAsync(packet, data, cancellationToken);
     }
 
     /// <summary>Sends opaque bytes, with one copy and no allocation. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport.</summary>
@@ -144,10 +136,7 @@ public sealed class Connection
     public ValueTask SendAsync(BinaryPacket packet, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(packet);
-        PacketRoute route = Resolve(packet);
-        Span<byte> header = stackalloc byte[BinaryPacket.MaxHeaderLength];
-        int headerLength = BinaryPacket.WriteHeader(header, data.Length);
-        return SendFrameAsync(route, header[..headerLength], data.Span, cancellationToken);
+        return _sender.SendAsync(packet, data.Span, cancellationToken);
     }
 
     /// <summary>Sends opaque bytes that may lie in several parts, as a handler of a <see cref="BinaryPacket"/> gets them.</summary>
@@ -165,10 +154,7 @@ public sealed class Connection
     /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
     /// <inheritdoc cref="SendAsync(PacketKey, object, CancellationToken)"/>
     public ValueTask SendEncodedAsync(ReadOnlyMemory<byte> raw, CancellationToken cancellationToken = default)
-    {
-        (PacketRoute route, ReadOnlySequence<byte> payload, _) = Parse(raw);
-        return SendFrameAsync(route, default, payload.FirstSpan, cancellationToken);
-    }
+        => _sender.SendEncodedAsync(raw, cancellationToken);
 
     /// <summary>
     /// Ends the connection: raises connection lost, tells the other side the reason behind everything that was sent, and waits for
@@ -224,7 +210,7 @@ public sealed class Connection
         ConnectionLog.Begins(_logger, Id, RemoteEndPoint);
         RequestClose(await _loop.RunAsync().ConfigureAwait(false));
         CloseRequest request = _decision.Request!;
-        bool wasMade = _routes is not null;
+        bool wasMade = _sender.Routes is not null;
         Interlocked.CompareExchange(ref _state, (int)ConnectionState.Closing, wasMade ? (int)ConnectionState.Active : (int)ConnectionState.Handshaking);
         Log(request.Info, wasMade);
         await CancelWaitsAsync().ConfigureAwait(false);
@@ -239,7 +225,7 @@ public sealed class Connection
 
     internal async ValueTask ActivateAsync(Agreement agreement)
     {
-        _routes = PacketRoutes.For(_registry.Registered, _registry.Own, agreement, Peer.Options.FallbackPacket);
+        _sender.Routes = PacketRoutes.For(_registry.Registered, _registry.Own, agreement, Peer.Options.FallbackPacket);
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         ConnectionLog.Made(_logger, Id, RemoteEndPoint);
         await GuardAsync("connection made", () => Peer.RaiseMade(this)).ConfigureAwait(false);
@@ -273,20 +259,14 @@ public sealed class Connection
     }
 
     /// <summary>Sends a payload under another packet, byte for byte.</summary>
-    internal ValueTask SendPayloadAsync(PacketKey packet, in ReadOnlySequence<byte> payload)
-    {
-        PacketRoute route = Resolve(packet);
-        return payload.IsSingleSegment
-            ? SendFrameAsync(route, default, payload.FirstSpan, CancellationToken.None)
-            : SendFrameAsync(route, default, payload.ToArray(), CancellationToken.None);
-    }
+    internal ValueTask SendPayloadAsync(PacketKey packet, in ReadOnlySequence<byte> payload) => _sender.SendPayloadAsync(packet, payload);
 
     internal ValueTask ReceiveAsync(PacketKey packet, object? data)
-        => new PacketDispatcher(this, Peer.Options, _logger).DispatchDecodedAsync(Resolve(packet), data);
+        => new PacketDispatcher(this, Peer.Options, _logger).DispatchDecodedAsync(_sender.Resolve(packet), data);
 
     internal ValueTask ReceiveEncodedAsync(ReadOnlyMemory<byte> raw)
     {
-        (PacketRoute route, ReadOnlySequence<byte> payload, bool hasBinaryKeys) = Parse(raw);
+        (PacketRoute route, ReadOnlySequence<byte> payload, bool hasBinaryKeys) = _sender.Parse(raw);
         try
         {
             return new PacketDispatcher(this, Peer.Options, _logger).DispatchAsync(route.WireId, payload, hasBinaryKeys);
@@ -298,129 +278,10 @@ public sealed class Connection
         }
     }
 
-    private static int MaxPayloadBytes => WireProtocol.MaxLegacyFrameBytes - WireProtocol.PacketIdBytes;
-
     private void RequestClose(CloseRequest request)
     {
         if (_decision.TryMake(request))
             _transport.Input.CancelPendingRead(); // wakes the loop
-    }
-
-    private PacketRoute Resolve(PacketKey packet)
-    {
-        if (_routes is { } routes && routes.TryGet(packet, out PacketRoute? route))
-            return route;
-        throw Unresolved(packet);
-    }
-
-    private PacketRoute Resolve(Packet packet)
-    {
-        if (_routes is { } routes && routes.TryGet(packet, out PacketRoute? route))
-            return route;
-        throw Unresolved(packet);
-    }
-
-    private Exception Unresolved(PacketKey packet)
-    {
-        if (_routes is null)
-            return NotMade(packet.ToString());
-        if (!Peer.Registry.TryGetName(packet, out string? name))
-            return new PacketException($"The packet {packet} is not registered.");
-        if (Peer.Registry.GetId(packet) < PacketRegistry.MinPacketId)
-            return new PacketException($"'{name}' belongs to the protocol and can't be sent by an application.");
-        return _session.PeerPackets.Any(announced => announced.Name == name)
-            ? new PacketException($"The packet '{name}' was registered after {this} was made.")
-            : new PacketException($"The other side of {this} does not have the packet '{name}'.");
-    }
-
-    private PacketMQException NotMade(string packet)
-        => _decision.Request is { } request
-            ? new ConnectionClosedException(request.Info)
-            : new PacketException($"{this} is still in its handshake: {packet} can't be sent or received yet.");
-
-    private void Encode(PacketRoute route, object? data, PayloadBuffer payload)
-    {
-        try
-        {
-            route.Packet.Encode(data, new PacketContext(this, route), payload);
-        }
-        catch (Exception exception) when (exception is not PacketException)
-        {
-            throw EncodingFailed(route, exception);
-        }
-    }
-
-    private void Encode<T>(PacketRoute route, Packet<T> packet, T data, PayloadBuffer payload)
-    {
-        try
-        {
-            packet.Encode(data, new PacketContext(this, route), payload);
-        }
-        catch (Exception exception) when (exception is not PacketException)
-        {
-            throw EncodingFailed(route, exception);
-        }
-    }
-
-    private static PacketException EncodingFailed(PacketRoute route, Exception exception)
-        => new($"The data for '{route.Name}' can't be encoded: {exception.Message}", exception);
-
-    private ValueTask SendFrameAsync(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, CancellationToken cancellationToken)
-    {
-        int length = head.Length + body.Length;
-        if (length > MaxPayloadBytes)
-        {
-            throw new PacketException(
-                $"The payload of '{route.Name}' has {length} bytes; the other side accepts at most {MaxPayloadBytes} ({WireProtocol.MaxLegacyFrameBytes} with the id).");
-        }
-
-        if (length == 0)
-            throw new PacketException($"'{route.Name}' encoded to nothing; a payload is exactly one msgpack value.");
-        if (cancellationToken.IsCancellationRequested)
-            return ValueTask.FromCanceled(cancellationToken);
-        switch (_sendQueue.TryAppend(route.WireId, head, body))
-        {
-            case AppendResult.Accepted:
-                if (Peer.Options.PacketLog is not null)
-                    LogSent(route, head, body);
-                return default;
-            case AppendResult.Full:
-                return SendLaterAsync(route, [.. head, .. body], cancellationToken);
-            default:
-                return ValueTask.FromException(new ConnectionClosedException(_decision.Request!.Info));
-        }
-    }
-
-    private async ValueTask SendLaterAsync(PacketRoute route, byte[] payload, CancellationToken cancellationToken)
-    {
-        if (!await _sendQueue.AppendLaterAsync(route.WireId, payload, cancellationToken).ConfigureAwait(false))
-            throw new ConnectionClosedException(_decision.Request!.Info);
-        if (Peer.Options.PacketLog is not null)
-            LogSent(route, default, payload);
-    }
-
-    private void LogSent(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
-        => Peer.Options.PacketLog!.Add(
-            Peer.Options.TimeProvider.GetUtcNow(), PacketDirection.Sent, Id, route, new ReadOnlySequence<byte>([.. head, .. body]));
-
-    private (PacketRoute Route, ReadOnlySequence<byte> Payload, bool HasBinaryKeys) Parse(ReadOnlyMemory<byte> raw)
-    {
-        if (raw.Length < WireProtocol.PacketIdBytes)
-            throw new PacketException($"An encoded packet begins with {WireProtocol.PacketIdBytes} bytes of id; {raw.Length} were given.");
-        int wireId = (raw.Span[0] << 8) | raw.Span[1];
-        if (_routes is not { } routes)
-            throw NotMade($"the packet id {wireId}");
-        if (!routes.TryGetByWireId(wireId, out PacketRoute? route))
-            throw new PacketException($"The packet id {wireId} was not agreed on with the other side of {this}.");
-        var payload = new ReadOnlySequence<byte>(raw[WireProtocol.PacketIdBytes..]);
-        try
-        {
-            return (route, payload, PayloadScanner.Scan(payload, Peer.Options.MaxDepth, Peer.Options.MaxItemsPerPacket));
-        }
-        catch (ProtocolException exception)
-        {
-            throw new PacketException($"The payload for '{route.Name}' is not a msgpack value: {exception.Message}", exception);
-        }
     }
 
     private async ValueTask RaiseEndAsync(CloseInfo info, bool wasMade)

@@ -1,0 +1,178 @@
+using System.Buffers;
+using PacketMQ.Dispatch;
+using PacketMQ.Serialization;
+using PacketMQ.Wire;
+
+namespace PacketMQ.Connections;
+
+/// <summary>
+/// The way out of one connection: finds the packet's id, encodes the data on the sender's thread and appends the frame to the send
+/// queue. Whatever is wrong with what the caller gave is thrown at the caller, before anything is sent.
+/// </summary>
+internal sealed class PacketSender(
+    Connection connection, Session session, SendQueue sendQueue, CloseDecision decision, PeerOptions options)
+{
+    // A peer that announces no extension takes no more (protocol, "Frame").
+    private const int MaxPayloadBytes = WireProtocol.MaxLegacyFrameBytes - WireProtocol.PacketIdBytes;
+
+    /// <summary>The packets that can travel; null until the handshake is through.</summary>
+    public PacketRoutes? Routes { get; set; }
+
+    public ValueTask SendAsync(PacketKey packet, object? data, CancellationToken cancellationToken)
+    {
+        PacketRoute route = Resolve(packet);
+        using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
+        Encode(route, data, payload);
+        return SendFrameAsync(route, default, payload.WrittenSpan, cancellationToken);
+    }
+
+    public ValueTask SendAsync<T>(Packet<T> packet, T data, CancellationToken cancellationToken)
+    {
+        PacketRoute route = Resolve(packet);
+        using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
+        Encode(route, packet, data, payload);
+        return SendFrameAsync(route, default, payload.WrittenSpan, cancellationToken);
+    }
+
+    public ValueTask SendAsync(BinaryPacket packet, ReadOnlySpan<byte> data, CancellationToken cancellationToken)
+    {
+        PacketRoute route = Resolve(packet);
+        Span<byte> header = stackalloc byte[BinaryPacket.MaxHeaderLength];
+        int headerLength = BinaryPacket.WriteHeader(header, data.Length);
+        return SendFrameAsync(route, header[..headerLength], data, cancellationToken);
+    }
+
+    public ValueTask SendEncodedAsync(ReadOnlyMemory<byte> raw, CancellationToken cancellationToken)
+    {
+        (PacketRoute route, ReadOnlySequence<byte> payload, _) = Parse(raw);
+        return SendFrameAsync(route, default, payload.FirstSpan, cancellationToken);
+    }
+
+    /// <summary>Sends a payload under another packet, byte for byte.</summary>
+    public ValueTask SendPayloadAsync(PacketKey packet, in ReadOnlySequence<byte> payload)
+    {
+        PacketRoute route = Resolve(packet);
+        return payload.IsSingleSegment
+            ? SendFrameAsync(route, default, payload.FirstSpan, CancellationToken.None)
+            : SendFrameAsync(route, default, payload.ToArray(), CancellationToken.None);
+    }
+
+    /// <summary>The route of a packet on this connection. Throws what the caller should see if there is none.</summary>
+    public PacketRoute Resolve(PacketKey packet)
+    {
+        if (Routes is { } routes && routes.TryGet(packet, out PacketRoute? route))
+            return route;
+        throw Unresolved(packet);
+    }
+
+    private PacketRoute Resolve(Packet packet)
+    {
+        if (Routes is { } routes && routes.TryGet(packet, out PacketRoute? route))
+            return route;
+        throw Unresolved(packet);
+    }
+
+    private Exception Unresolved(PacketKey packet)
+    {
+        if (Routes is null)
+            return NotMade(packet.ToString());
+        if (!connection.Peer.Registry.TryGetName(packet, out string? name))
+            return new PacketException($"The packet {packet} is not registered.");
+        if (connection.Peer.Registry.GetId(packet) < PacketRegistry.MinPacketId)
+            return new PacketException($"'{name}' belongs to the protocol and can't be sent by an application.");
+        return session.PeerPackets.Any(announced => announced.Name == name)
+            ? new PacketException($"The packet '{name}' was registered after {connection} was made.")
+            : new PacketException($"The other side of {connection} does not have the packet '{name}'.");
+    }
+
+    private PacketMQException NotMade(string packet)
+        => decision.Request is { } request
+            ? new ConnectionClosedException(request.Info)
+            : new PacketException($"{connection} is still in its handshake: {packet} can't be sent or received yet.");
+
+    private void Encode(PacketRoute route, object? data, PayloadBuffer payload)
+    {
+        try
+        {
+            route.Packet.Encode(data, new PacketContext(connection, route), payload);
+        }
+        catch (Exception exception) when (exception is not PacketException)
+        {
+            throw EncodingFailed(route, exception);
+        }
+    }
+
+    private void Encode<T>(PacketRoute route, Packet<T> packet, T data, PayloadBuffer payload)
+    {
+        try
+        {
+            packet.Encode(data, new PacketContext(connection, route), payload);
+        }
+        catch (Exception exception) when (exception is not PacketException)
+        {
+            throw EncodingFailed(route, exception);
+        }
+    }
+
+    private static PacketException EncodingFailed(PacketRoute route, Exception exception)
+        => new($"The data for '{route.Name}' can't be encoded: {exception.Message}", exception);
+
+    private ValueTask SendFrameAsync(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, CancellationToken cancellationToken)
+    {
+        int length = head.Length + body.Length;
+        if (length > MaxPayloadBytes)
+        {
+            throw new PacketException(
+                $"The payload of '{route.Name}' has {length} bytes; the other side accepts at most {MaxPayloadBytes} ({WireProtocol.MaxLegacyFrameBytes} with the id).");
+        }
+
+        if (length == 0)
+            throw new PacketException($"'{route.Name}' encoded to nothing; a payload is exactly one msgpack value.");
+        if (cancellationToken.IsCancellationRequested)
+            return ValueTask.FromCanceled(cancellationToken);
+        switch (sendQueue.TryAppend(route.WireId, head, body))
+        {
+            case AppendResult.Accepted:
+                if (options.PacketLog is not null)
+                    LogSent(route, head, body);
+                return default;
+            case AppendResult.Full:
+                return SendLaterAsync(route, [.. head, .. body], cancellationToken);
+            default:
+                return ValueTask.FromException(new ConnectionClosedException(decision.Request!.Info));
+        }
+    }
+
+    private async ValueTask SendLaterAsync(PacketRoute route, byte[] payload, CancellationToken cancellationToken)
+    {
+        if (!await sendQueue.AppendLaterAsync(route.WireId, payload, cancellationToken).ConfigureAwait(false))
+            throw new ConnectionClosedException(decision.Request!.Info);
+        if (options.PacketLog is not null)
+            LogSent(route, default, payload);
+    }
+
+    private void LogSent(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
+        => options.PacketLog!.Add(
+            options.TimeProvider.GetUtcNow(), PacketDirection.Sent, connection.Id, route, new ReadOnlySequence<byte>([.. head, .. body]));
+
+    /// <summary>Takes the body of a frame apart: a packet id that both sides know, and one well-formed payload.</summary>
+    public (PacketRoute Route, ReadOnlySequence<byte> Payload, bool HasBinaryKeys) Parse(ReadOnlyMemory<byte> raw)
+    {
+        if (raw.Length < WireProtocol.PacketIdBytes)
+            throw new PacketException($"An encoded packet begins with {WireProtocol.PacketIdBytes} bytes of id; {raw.Length} were given.");
+        int wireId = (raw.Span[0] << 8) | raw.Span[1];
+        if (Routes is not { } routes)
+            throw NotMade($"the packet id {wireId}");
+        if (!routes.TryGetByWireId(wireId, out PacketRoute? route))
+            throw new PacketException($"The packet id {wireId} was not agreed on with the other side of {connection}.");
+        var payload = new ReadOnlySequence<byte>(raw[WireProtocol.PacketIdBytes..]);
+        try
+        {
+            return (route, payload, PayloadScanner.Scan(payload, options.MaxDepth, options.MaxItemsPerPacket));
+        }
+        catch (ProtocolException exception)
+        {
+            throw new PacketException($"The payload for '{route.Name}' is not a msgpack value: {exception.Message}", exception);
+        }
+    }
+}
