@@ -31,10 +31,11 @@ internal sealed class Flusher : IThreadPoolWorkItem
 
     void IThreadPoolWorkItem.Execute()
     {
+        int walked = 0;
         while (true)
         {
             // A bounded walk, then a new turn in the pool: other work must not wait for a burst without end.
-            for (int i = 0; i < 1_024 && _dirty.TryDequeue(out SendQueue? queue); i++)
+            for (; walked < 1_024 && _dirty.TryDequeue(out SendQueue? queue); walked++)
                 queue.WriteBatch();
             if (!_dirty.IsEmpty)
             {
