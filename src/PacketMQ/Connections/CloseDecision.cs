@@ -1,9 +1,9 @@
 namespace PacketMQ.Connections;
 
 /// <summary>The one decision to end a connection: the first request wins, whoever makes it, and wakes who waits for it.</summary>
-internal sealed class CloseDecision : IDisposable
+internal sealed class CloseDecision
 {
-    private readonly CancellationTokenSource _closing = new();
+    private readonly CancellationTokenSource _closing = new(); // has no timer: nothing of it needs disposal
     private readonly TaskCompletionSource _made = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private CloseRequest? _request;
     private Task? _cancelling;
@@ -33,6 +33,4 @@ internal sealed class CloseDecision : IDisposable
         lock (_closing)
             return _cancelling ??= _closing.CancelAsync();
     }
-
-    public void Dispose() => _closing.Dispose();
 }
