@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chores of the project: ./build.sh fmt | build | test | api | bench | bench-peers | picture | pack
+# The chores of the project: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | picture | pack
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -33,9 +33,14 @@ case "${1:-}" in
     shift
     dotnet run -c Release --project bench/PacketMQ.PeerBench -- run --out artifacts/bench-peers "$@"
     ;;
+  bench-sweep | bench-accept)
+    command=${1#bench-}
+    shift
+    dotnet run -c Release --project bench/PacketMQ.PeerBench -- "$command" --out "artifacts/bench-$command" "$@"
+    ;;
   pack) dotnet pack -c Release -o artifacts ;;
   *)
-    echo "usage: ./build.sh fmt | build | test | api | bench | bench-peers | picture | pack" >&2
+    echo "usage: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | picture | pack" >&2
     exit 2
     ;;
 esac

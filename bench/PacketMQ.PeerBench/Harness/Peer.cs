@@ -11,7 +11,9 @@ public enum Work
     W2b = 8,  // echo, 64 outstanding
     W3 = 16,  // fan-out: server broadcasts to 100 connections
     W4 = 32,  // 2,000 idle connections (each has done one echo)
-    Echoes = W2 | W2b | W4,
+    Many = 64, // one way, opaque payload, any number of connections (sweep)
+    Accept = 128, // very many connections: their handshakes, their memory, one echo on each (accept)
+    Echoes = W2 | W2b | W4 | Accept,
 }
 
 /// <summary>What a peer is told about the run. <see cref="Sink"/> counts what the receiving side got.</summary>
@@ -34,6 +36,9 @@ public abstract class Peer
 
     /// <summary>Opens one connection. Runs in the client process; in W3 it also subscribes and feeds the sink.</summary>
     public abstract Task<PeerClient> ConnectAsync(int port, Scenario scenario);
+
+    /// <summary>The largest opaque payload that the library sends, in bytes.</summary>
+    public virtual Task<int> FindLargestPayloadAsync() => Task.FromResult(int.MaxValue);
 }
 
 public abstract class PeerServer : IAsyncDisposable
@@ -52,6 +57,9 @@ public abstract class PeerServer : IAsyncDisposable
 
 public abstract class PeerClient : IAsyncDisposable
 {
+    /// <summary>Whether several threads may call <see cref="SendAsync"/> at once. If not, the harness holds a lock around it.</summary>
+    public virtual bool IsThreadSafe => false;
+
     /// <summary>W1: hands over one message, waiting while the library pushes back.</summary>
     public virtual ValueTask SendAsync(byte[] payload) => throw new NotSupportedException();
 
@@ -87,6 +95,7 @@ public sealed class Sink
 {
     private long _count, _bytes, _wrong, _target = long.MaxValue, _first, _last;
     private readonly List<Counter> _counters = [];
+    private int _connections;
     private TaskCompletionSource _done = new();
 
     public long Count => Volatile.Read(ref _count) + Pending(counter => counter.Messages);
@@ -94,6 +103,14 @@ public sealed class Sink
     public long Wrong => Volatile.Read(ref _wrong);
     public double Seconds => (_last - _first) / (double)System.Diagnostics.Stopwatch.Frequency;
     public Task Done => _done.Task;
+
+    /// <summary>Seconds since the first message of the count arrived.</summary>
+    public double SecondsSinceFirst => System.Diagnostics.Stopwatch.GetElapsedTime(Volatile.Read(ref _first)).TotalSeconds;
+
+    /// <summary>How many connections the server has taken, handshake included.</summary>
+    public int Connections => Volatile.Read(ref _connections);
+
+    public void AddConnection() => Interlocked.Increment(ref _connections);
 
     /// <summary>Starts a new count. Only called while nothing is in flight.</summary>
     public void Expect(long target)
@@ -132,6 +149,15 @@ public sealed class Sink
             _counters.Add(counter);
         return counter;
     }
+
+    /// <summary>
+    /// The same for many connections: one counter for each thread that handlers run on. What a counter still holds is in
+    /// <see cref="Count"/>, but <see cref="Done"/> may not come: ask for the count. For one sink in a process.
+    /// </summary>
+    public void AddOnThisThread(long bytes) => (t_counter ??= CreateCounter()).Add(bytes);
+
+    [ThreadStatic]
+    private static Counter? t_counter;
 
     private long Pending(Func<Counter, long> of)
     {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Net;
 using PacketMQ;
 
@@ -9,7 +10,17 @@ public sealed class PacketMq : Peer
     private const string Opaque = "bench:opaque", Map = "bench:map";
 
     public override string Name => "packetmq";
-    public override Work Supports => Work.W1 | Work.W1m | Work.W2 | Work.W2b | Work.W3 | Work.W4;
+    public override Work Supports => Work.W1 | Work.W1m | Work.W2 | Work.W2b | Work.W3 | Work.W4 | Work.Many | Work.Accept;
+
+    private readonly ConcurrentDictionary<Connection, Client> _sharing = [];
+    private readonly Lazy<(PacketMQ.Client Peer, BinaryPacket Opaque, Packet<Sample> Map)> _shared;
+
+    public PacketMq() => _shared = new(() =>
+    {
+        var opaque = new BinaryPacket((_, context) => _sharing[context.Connection].Replied());
+        var map = new Packet<Sample>();
+        return (new PacketMQ.Client(Registry(opaque, map, adapt: true)), opaque, map);
+    });
 
     public override Task<PeerServer> StartServerAsync(int port, Scenario scenario)
     {
@@ -18,6 +29,10 @@ public sealed class PacketMq : Peer
         {
             opaque = new BinaryPacket((data, context) => context.Connection.SendAsync(opaque, data));
         }
+        else if (scenario.Work == Work.Many)
+        {
+            opaque = new BinaryPacket((data, _) => scenario.Sink.AddOnThisThread(data.Length));
+        }
         else
         {
             var counter = scenario.Sink.CreateCounter(); // one sending connection in W1
@@ -25,6 +40,7 @@ public sealed class PacketMq : Peer
         }
 
         var server = new PacketMQ.Server(Registry(opaque, new Packet<Sample>((s, _) => scenario.Sink.AddSample(s.I, s.Name, s.X)), adapt: false));
+        server.ConnectionMade += (_, _) => scenario.Sink.AddConnection();
         server.Listen(new IPEndPoint(IPAddress.Loopback, port));
         return Task.FromResult<PeerServer>(new Server(server, opaque));
     }
@@ -32,6 +48,15 @@ public sealed class PacketMq : Peer
     public override async Task<PeerClient> ConnectAsync(int port, Scenario scenario)
     {
         var client = new Client();
+        if (scenario.Work is Work.Many or Work.Accept)
+        {
+            // Thousands of connections of one process: one client has them all.
+            Connection connection = await _shared.Value.Peer.ConnectAsync("127.0.0.1", port);
+            client.Start(connection, _shared.Value.Opaque, _shared.Value.Map);
+            _sharing[connection] = client;
+            return client;
+        }
+
         Sink? sink = scenario.Work == Work.W3 ? scenario.Sink : null;
         var opaque = new BinaryPacket((data, _) =>
         {
@@ -44,6 +69,30 @@ public sealed class PacketMq : Peer
         var peer = new PacketMQ.Client(Registry(opaque, map, adapt: true));
         client.Start(await peer.ConnectAsync("127.0.0.1", port), opaque, map);
         return client;
+    }
+
+    public override async Task<int> FindLargestPayloadAsync()
+    {
+        var opaque = new BinaryPacket();
+        await using var server = new MemoryServer(Registry(new BinaryPacket(), new Packet<Sample>(), adapt: false));
+        await using var client = new MemoryClient(Registry(opaque, new Packet<Sample>(), adapt: true));
+        Connection connection = await client.ConnectAsync(server);
+        int accepted = 0, refused = 2 * 1024 * 1024;
+        while (refused - accepted > 1)
+        {
+            int middle = (accepted + refused) / 2;
+            try
+            {
+                await connection.SendAsync(opaque, new byte[middle]);
+                accepted = middle;
+            }
+            catch (PacketException)
+            {
+                refused = middle;
+            }
+        }
+
+        return accepted;
     }
 
     private static PacketRegistry Registry(BinaryPacket opaque, Packet<Sample> map, bool adapt)
@@ -81,6 +130,8 @@ public sealed class PacketMq : Peer
 
         public void Start(Connection connection, BinaryPacket opaque, Packet<Sample> map)
             => (_connection, _opaque, _map) = (connection, opaque, map);
+
+        public override bool IsThreadSafe => true;
 
         public override ValueTask SendAsync(byte[] payload) => _connection.SendAsync(_opaque, payload);
 
