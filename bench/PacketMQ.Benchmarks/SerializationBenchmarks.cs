@@ -2,24 +2,8 @@ using System.Buffers;
 using BenchmarkDotNet.Attributes;
 using PacketMQ.Serialization;
 using PacketMQ.Wire;
-using PolyType;
 
 namespace PacketMQ.Benchmarks;
-
-/// <summary>The map of the peer benchmark's W1m, as a class.</summary>
-[GenerateShape]
-public sealed partial class SampleClass
-{
-    public int I { get; set; }
-
-    public required string Name { get; set; }
-
-    public double X { get; set; }
-}
-
-/// <summary>The same as a struct, without the string: nothing of it is allocated.</summary>
-[GenerateShape]
-public partial record struct SampleStruct(int I, double X);
 
 /// <summary>Values to payload bytes and back, and the check that every payload goes through.</summary>
 [MemoryDiagnoser]
@@ -27,6 +11,8 @@ public class SerializationBenchmarks
 {
     private readonly TypedCodec<SampleClass> _class = TypedCodec<SampleClass>.Create();
     private readonly TypedCodec<SampleStruct> _struct = TypedCodec<SampleStruct>.Create();
+    private readonly TypedCodec<SampleRecord> _record = TypedCodec<SampleRecord>.Create();
+    private readonly SampleRecord _sampleRecord = new(123_456, 0.5);
     private readonly SampleClass _sample = new() { I = 123_456, Name = "abcdefgh", X = 0.5 };
     private readonly Dictionary<string, object?> _dynamic = new() { ["I"] = 123_456, ["Name"] = "abcdefgh", ["X"] = 0.5 };
     private ReadOnlySequence<byte> _classPayload;
@@ -60,6 +46,14 @@ public class SerializationBenchmarks
     }
 
     [Benchmark]
+    public int EncodeRecord()
+    {
+        using PayloadBuffer buffer = PayloadBuffer.Rent(1_000, "bench:sample");
+        _record.Write(buffer, _sampleRecord);
+        return buffer.WrittenCount;
+    }
+
+    [Benchmark]
     public int EncodeDynamic()
     {
         using PayloadBuffer buffer = PayloadBuffer.Rent(1_000, "bench:sample");
@@ -72,6 +66,9 @@ public class SerializationBenchmarks
 
     [Benchmark]
     public SampleStruct DecodeStruct() => _struct.Read(_structPayload, hasBinaryKeys: false);
+
+    [Benchmark]
+    public SampleRecord DecodeRecord() => _record.Read(_structPayload, hasBinaryKeys: false); // the same map
 
     [Benchmark]
     public object? DecodeDynamic() => DynamicCodec.Read(_classPayload);
