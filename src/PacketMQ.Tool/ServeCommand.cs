@@ -26,6 +26,12 @@ internal static class ServeCommand
             DefaultValueFactory = _ => DefaultPort,
             CustomParser = result => result.Read(text => ServerAddress.ParsePort(text, 0)),
         };
+        var socket = new Option<ServerAddress>("--unix")
+        {
+            Description = "The path of a Unix domain socket to listen on, in place of a TCP port.",
+            HelpName = "PATH",
+            CustomParser = result => result.Read(ServerAddress.ForSocket),
+        };
         var adapt = new Option<bool>("--adapt")
         {
             Description = "Takes over the clients' packet ids instead of keeping its own. Of two sides, exactly one has to adapt.",
@@ -42,19 +48,24 @@ internal static class ServeCommand
             "serve",
             "Serves packets, and prints them, until it is interrupted (Ctrl+C); then it tells every client goodbye.")
         {
-            host, port, adapt, packets,
+            host, port, socket, adapt, packets,
         };
+        command.Validators.Add(result =>
+        {
+            if (result.GetResult(socket) is not null && (result.GetResult(host) is { Implicit: false } || result.GetResult(port) is { Implicit: false }))
+                result.AddError("With --unix there is no --host and no --port.");
+        });
         command.SetAction(async (parsed, _) =>
         {
-            ServedPacket[]? served = parsed.GetValue(packets);
+            IReadOnlyList<ServedPacket> served = parsed.GetValue(packets) is { Length: > 0 } given ? given : ServedPacket.Documented;
             return await RunAsync(
-                parsed.GetRequiredValue(host), parsed.GetValue(port), parsed.GetValue(adapt), served is { Length: > 0 } ? served : ServedPacket.Documented,
+                parsed.GetValue(socket) ?? new ServerAddress(parsed.GetRequiredValue(host), parsed.GetValue(port)), parsed.GetValue(adapt), served,
                 Report.ForServer(surroundings, parsed.GetValue(json)));
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(string host, int port, bool adapt, IReadOnlyList<ServedPacket> packets, Report report)
+    private static async Task<int> RunAsync(ServerAddress address, bool adapt, IReadOnlyList<ServedPacket> packets, Report report)
     {
         using var interruption = new Interruption();
         await using var server = new Server(Register(packets, adapt, report));
@@ -62,7 +73,7 @@ internal static class ServeCommand
         server.ConnectionLost += (_, lost) => report.Lost(lost.Connection, lost.CloseInfo);
         server.ConnectionRefused += (_, refused) => report.Refused(refused.Connection, refused.CloseInfo);
         server.HandlerFailed += (_, failed) => report.Failed(failed.Connection, failed.PacketName, failed.Exception);
-        await ListenAsync(server, host, port, report, interruption.Token);
+        await ListenAsync(server, address, report, interruption.Token);
         report.Serving(packets);
         await server.RunAsync(interruption.Token);
         return ExitCode.Success;
@@ -71,16 +82,14 @@ internal static class ServeCommand
     private static PacketRegistry Register(IReadOnlyList<ServedPacket> packets, bool adapt, Report report)
     {
         var registry = new PacketRegistry(adapt);
-        foreach (ServedPacket packet in packets)
+        try
         {
-            try
-            {
+            foreach (ServedPacket packet in packets)
                 registry.AddPacket(packet.Name, CreatePacket(packet, report), packet.Id);
-            }
-            catch (ArgumentException exception)
-            {
-                throw new CommandException(ExitCode.Usage, Sentence.WithoutParameterName(exception));
-            }
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CommandException(ExitCode.Usage, Sentence.WithoutParameterName(exception));
         }
 
         foreach (ServedPacket packet in packets)
@@ -99,27 +108,37 @@ internal static class ServeCommand
         return packet.ReplyName is { } reply ? context.ReplyAsync(reply, received) : default;
     });
 
-    /// <summary>Listens on every address that the host has, all with the same port.</summary>
-    private static async Task ListenAsync(Server server, string host, int port, Report report, CancellationToken cancellationToken)
+    /// <summary>Listens on the Unix domain socket, or on every IP address that the host has, all with the same port.</summary>
+    private static async Task ListenAsync(Server server, ServerAddress address, Report report, CancellationToken cancellationToken)
     {
         try
         {
-            IPAddress[] addresses = IPAddress.TryParse(host, out IPAddress? address)
-                ? [address]
-                : await Dns.GetHostAddressesAsync(host, cancellationToken);
-            foreach (IPAddress one in addresses.Distinct())
+            if (address.SocketPath is not null)
             {
-                lock (report.Gate) // a client may be there at once, but the first line is this one
-                {
-                    var endPoint = (IPEndPoint)server.Listen(new IPEndPoint(one, port));
-                    port = endPoint.Port;
-                    report.Listening(endPoint);
-                }
+                Listen(address.ToEndPoint());
+                return;
             }
+
+            IPAddress[] all = IPAddress.TryParse(address.Host, out IPAddress? given)
+                ? [given]
+                : await Dns.GetHostAddressesAsync(address.Host, cancellationToken);
+            int port = address.Port;
+            foreach (IPAddress one in all.Distinct())
+                port = ((IPEndPoint)Listen(new IPEndPoint(one, port))).Port;
         }
         catch (SocketException exception)
         {
-            throw new CommandException(ExitCode.Failure, $"It is not possible to listen on {new ServerAddress(host, port)}: {exception.Message}.");
+            throw new CommandException(ExitCode.Failure, $"It is not possible to listen on {address}: {exception.Message}.");
+        }
+
+        EndPoint Listen(EndPoint endPoint)
+        {
+            lock (report.Gate) // a client may be there at once, but the first line is this one
+            {
+                EndPoint taken = server.Listen(endPoint);
+                report.Listening(taken);
+                return taken;
+            }
         }
     }
 }

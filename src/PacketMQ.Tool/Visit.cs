@@ -37,7 +37,7 @@ internal sealed class Visit : IAsyncDisposable
         };
         try
         {
-            return new Visit(client, await client.ConnectAsync(address.Host, address.Port, cancellationToken));
+            return new Visit(client, await client.ConnectAsync(address.ToEndPoint(), cancellationToken));
         }
         catch (Exception exception)
         {

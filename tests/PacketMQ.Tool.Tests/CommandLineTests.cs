@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using PacketMQ.Tool.Output;
 using PacketMQ.Tool.Tests.Support;
 
@@ -29,6 +30,9 @@ public sealed class CommandLineTests
     [InlineData("listen")]
     [InlineData("serve --port 65536")]
     [InlineData("serve --port")]
+    [InlineData("serve --unix ./a.sock --port 0")]
+    [InlineData("serve --unix ./a.sock --host ::1")]
+    [InlineData("serve --unix ./aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
     [InlineData("serve --packet a:b")]
     [InlineData("serve --packet a:b=1:print")]
     [InlineData("serve --packet a:b=99999999999:print")]
@@ -71,6 +75,17 @@ public sealed class CommandLineTests
         ServerAddress address = ServerAddress.Parse(text);
 
         Assert.Equal(new ServerAddress(host, port), address);
+        Assert.Equal(text, address.ToString());
+    }
+
+    [Theory]
+    [InlineData("./my.sock")]
+    [InlineData("/run/my:80")]
+    public void An_address_with_a_slash_is_the_path_of_a_Unix_domain_socket(string text)
+    {
+        ServerAddress address = ServerAddress.Parse(text);
+
+        Assert.Equal(new UnixDomainSocketEndPoint(text), address.ToEndPoint());
         Assert.Equal(text, address.ToString());
     }
 

@@ -10,10 +10,17 @@ namespace PacketMQ.Tool.Output;
 internal sealed class JsonReport(JsonLines lines, string? peer = null) : Report(lines.Gate)
 {
     /// <inheritdoc/>
-    public override void Listening(IPEndPoint endPoint) => lines.Write("listening", peer, json =>
+    public override void Listening(EndPoint endPoint) => lines.Write("listening", peer, json =>
     {
-        json.WriteString("host", endPoint.Address.ToString());
-        json.WriteNumber("port", endPoint.Port);
+        if (endPoint is IPEndPoint ip)
+        {
+            json.WriteString("host", ip.Address.ToString());
+            json.WriteNumber("port", ip.Port);
+        }
+        else
+        {
+            json.WriteString("path", endPoint.ToString());
+        }
     });
 
     /// <inheritdoc/>

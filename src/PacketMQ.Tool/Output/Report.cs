@@ -21,7 +21,7 @@ internal abstract class Report(Lock gate)
         => isJson ? new JsonReport(new JsonLines(surroundings.Output)) : new VisitorReport(new Screen(surroundings), announces);
 
     /// <summary>The server listens.</summary>
-    public virtual void Listening(IPEndPoint endPoint)
+    public virtual void Listening(EndPoint endPoint)
     {
     }
 

@@ -8,7 +8,7 @@ namespace PacketMQ.Tool.Output;
 internal sealed class ServerReport(Screen screen) : Report(screen.Gate)
 {
     /// <inheritdoc/>
-    public override void Listening(IPEndPoint endPoint) => screen.WriteLine(("listening on ", null), (endPoint.ToString(), Colours.Name));
+    public override void Listening(EndPoint endPoint) => screen.WriteLine(("listening on ", null), (endPoint.ToString()!, Colours.Name));
 
     /// <inheritdoc/>
     public override void Serving(IReadOnlyList<ServedPacket> packets)
@@ -23,7 +23,11 @@ internal sealed class ServerReport(Screen screen) : Report(screen.Gate)
 
     /// <inheritdoc/>
     public override void Made(Connection connection)
-        => screen.WriteLine(Label(connection), ("made", Colours.Good), ($" with {connection.RemoteEndPoint}", null));
+    {
+        // The client's end of a Unix domain socket has no name.
+        string from = connection.RemoteEndPoint?.ToString() is { Length: > 0 } name ? $" with {name}" : "";
+        screen.WriteLine(Label(connection), ("made", Colours.Good), (from, null));
+    }
 
     /// <inheritdoc/>
     public override void Lost(Connection connection, CloseInfo closeInfo)
