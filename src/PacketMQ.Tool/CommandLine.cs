@@ -70,6 +70,8 @@ internal static class CommandLine
             ServeCommand.Create(surroundings, json),
             SendCommand.Create(surroundings, json),
             ListenCommand.Create(surroundings, json),
+            BenchCommand.Create(surroundings, json),
+            BenchServerCommand.Create(surroundings),
         };
         root.SetAction((Func<ParseResult, int>)(_ => throw new CommandException(
             ExitCode.Usage, "No command was given: 'packetmq demo' shows what this is, 'packetmq --help' lists the commands.")));

@@ -12,6 +12,9 @@ internal static class Program
         if (OperatingSystem.IsWindows())
             Console.OutputEncoding = Encoding.UTF8; // elsewhere it is already
         await using Stream input = Console.OpenStandardInput();
-        return await CommandLine.RunAsync(arguments, new Surroundings(input, Console.Out, Console.Error, !Console.IsOutputRedirected));
+        return await CommandLine.RunAsync(arguments, new Surroundings(input, Console.Out, Console.Error, !Console.IsOutputRedirected)
+        {
+            GetWidth = () => Console.WindowWidth,
+        });
     }
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Net;
 using System.Net.Sockets;
+using PacketMQ.Tool.Bench;
 using PacketMQ.Tool.Output;
 
 namespace PacketMQ.Tool;
@@ -44,11 +45,15 @@ internal static class ServeCommand
             Arity = ArgumentArity.OneOrMore,
             CustomParser = result => result.ReadAll(ServedPacket.Parse),
         };
+        var bench = new Option<bool>("--bench")
+        {
+            Description = "Serves the packets of 'packetmq bench' too. Whoever can connect may then use up this machine's time.",
+        };
         var command = new Command(
             "serve",
             "Serves packets, and prints them, until it is interrupted (Ctrl+C); then it tells every client goodbye.")
         {
-            host, port, socket, adapt, packets,
+            host, port, socket, adapt, packets, bench,
         };
         command.Validators.Add(result =>
         {
@@ -58,34 +63,37 @@ internal static class ServeCommand
         command.SetAction(async (parsed, _) =>
         {
             IReadOnlyList<ServedPacket> served = parsed.GetValue(packets) is { Length: > 0 } given ? given : ServedPacket.Documented;
+            BenchResponder? responder = parsed.GetValue(bench) ? new BenchResponder(surroundings.TimeProvider) : null;
             return await RunAsync(
-                parsed.GetValue(socket) ?? new ServerAddress(parsed.GetRequiredValue(host), parsed.GetValue(port)), parsed.GetValue(adapt), served,
+                parsed.GetValue(socket) ?? new ServerAddress(parsed.GetRequiredValue(host), parsed.GetValue(port)), parsed.GetValue(adapt), served, responder,
                 Report.ForServer(surroundings, parsed.GetValue(json)));
         });
         return command;
     }
 
-    private static async Task<int> RunAsync(ServerAddress address, bool adapt, IReadOnlyList<ServedPacket> packets, Report report)
+    private static async Task<int> RunAsync(
+        ServerAddress address, bool adapt, IReadOnlyList<ServedPacket> packets, BenchResponder? responder, Report report)
     {
         using var interruption = new Interruption();
-        await using var server = new Server(Register(packets, adapt, report));
+        await using var server = new Server(Register(packets, adapt, responder, report));
         server.ConnectionMade += (_, made) => report.Made(made.Connection);
         server.ConnectionLost += (_, lost) => report.Lost(lost.Connection, lost.CloseInfo);
         server.ConnectionRefused += (_, refused) => report.Refused(refused.Connection, refused.CloseInfo);
         server.HandlerFailed += (_, failed) => report.Failed(failed.Connection, failed.PacketName, failed.Exception);
         await ListenAsync(server, address, report, interruption.Token);
-        report.Serving(packets);
+        report.Serving(responder is null ? packets : [.. packets, .. BenchPackets.Served]);
         await server.RunAsync(interruption.Token);
         return ExitCode.Success;
     }
 
-    private static PacketRegistry Register(IReadOnlyList<ServedPacket> packets, bool adapt, Report report)
+    private static PacketRegistry Register(IReadOnlyList<ServedPacket> packets, bool adapt, BenchResponder? responder, Report report)
     {
         var registry = new PacketRegistry(adapt);
         try
         {
             foreach (ServedPacket packet in packets)
                 registry.AddPacket(packet.Name, CreatePacket(packet, report), packet.Id);
+            responder?.AddTo(registry);
         }
         catch (ArgumentException exception)
         {

@@ -14,6 +14,9 @@ internal enum ServedPacketKind
 
     /// <summary>Prints it and sends it back, byte for byte, under another name.</summary>
     Echo,
+
+    /// <summary>Does its part of <c>packetmq bench</c>, and prints nothing.</summary>
+    Bench,
 }
 
 /// <summary>One NAME=ID:KIND of <c>packetmq serve</c>.</summary>
@@ -58,6 +61,7 @@ internal sealed partial record ServedPacket(string Name, int Id, ServedPacketKin
     {
         ServedPacketKind.Print => "print",
         ServedPacketKind.Sink => "sink",
+        ServedPacketKind.Bench => "bench",
         _ => $"echo as {ReplyName}",
     };
 

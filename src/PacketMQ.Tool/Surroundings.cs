@@ -9,4 +9,7 @@ internal sealed record Surroundings(Stream Input, TextWriter Output, TextWriter 
 {
     /// <summary>The clock of all time-outs.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
+
+    /// <summary>How many columns the terminal has now.</summary>
+    public Func<int> GetWidth { get; init; } = () => 80;
 }

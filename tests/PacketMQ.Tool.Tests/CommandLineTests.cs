@@ -8,7 +8,7 @@ public sealed class CommandLineTests
 {
     [Theory]
     [InlineData("")]
-    [InlineData("bench")]
+    [InlineData("benchmark")]
     [InlineData("demo extra")]
     [InlineData("demo --unknown")]
     [InlineData("send")]
@@ -28,11 +28,24 @@ public sealed class CommandLineTests
     [InlineData("send localhost:1 a:b nonsense")]
     [InlineData("send localhost:1 a:b @file")]
     [InlineData("listen")]
+    [InlineData("bench here")]
+    [InlineData("bench --duration 0")]
+    [InlineData("bench --duration 1e3")]
+    [InlineData("bench --duration 3601")]
+    [InlineData("bench --size 0")]
+    [InlineData("bench --size 16,")]
+    [InlineData("bench --size 16,99993")]
+    [InlineData("bench --size 1,2,3,4,5,6,7,8 --size 1,2,3,4,5,6,7,8,9")]
+    [InlineData("bench --connections 0")]
+    [InlineData("bench --connections 1001")]
+    [InlineData("bench --window 10001")]
     [InlineData("serve --port 65536")]
     [InlineData("serve --port")]
     [InlineData("serve --unix ./a.sock --port 0")]
     [InlineData("serve --unix ./a.sock --host ::1")]
     [InlineData("serve --unix ./aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa")]
+    [InlineData("serve --bench --packet a:b=65401:print")]
+    [InlineData("serve --bench --packet bench:sink=16:print")]
     [InlineData("serve --packet a:b")]
     [InlineData("serve --packet a:b=1:print")]
     [InlineData("serve --packet a:b=99999999999:print")]
@@ -57,8 +70,9 @@ public sealed class CommandLineTests
     {
         (int exitCode, string[] output, string error) = await ToolProcess.RunAsync("--help");
         Assert.Equal((0, ""), (exitCode, error));
-        foreach (string command in new[] { "demo", "serve", "send", "listen", "--json" })
+        foreach (string command in new[] { "demo", "serve", "send", "listen", "bench", "--json" })
             Assert.Contains(output, line => line.StartsWith("  " + command, StringComparison.Ordinal));
+        Assert.DoesNotContain(output, line => line.Contains("bench-server", StringComparison.Ordinal)); // no user starts it
 
         (exitCode, output, error) = await ToolProcess.RunAsync("--version");
         Assert.Equal((0, ""), (exitCode, error));

@@ -72,6 +72,9 @@ internal sealed class ToolProcess : IAsyncDisposable
 
     public void Signal(PosixSignal signal) => Assert.Equal(0, Kill(_process.Id, signal == PosixSignal.SIGINT ? 2 : 15));
 
+    /// <summary>Ends it without a chance to say goodbye.</summary>
+    public void Kill() => _process.Kill();
+
     /// <summary>Waits for the end by itself.</summary>
     /// <returns>The exit code, the lines that nobody has read yet, and all of standard error.</returns>
     public async Task<(int ExitCode, string[] Output, string Error)> EndAsync()
