@@ -29,16 +29,19 @@ public sealed record PeerOptions
     /// <summary>How many names the other side's id map may list. 4 to 65 536; default 4 096.</summary>
     public int MaxPacketTypes { get; init; } = 4_096;
 
-    /// <summary>How long a connection may take from its beginning to the end of the handshake. Default 10 s; looked at once a second.</summary>
+    /// <summary>How long a connection may take from its beginning (a server's: from its acceptance) to the end of the handshake. Default 10 s; looked at once a second.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
     /// The slowest average rate, in bytes a second, at which the rest of a begun frame may arrive; <see langword="null"/> switches
-    /// the check off. Default 240. It counts from <see cref="MinReceiveRateGracePeriod"/> after the frame's beginning.
+    /// the check off. Default 240. It is the average over <see cref="MinReceiveRateGracePeriod"/>, again and again until the frame is whole.
     /// </summary>
     public int? MinReceiveRate { get; init; } = 240;
 
-    /// <summary>How long a frame may be incomplete before <see cref="MinReceiveRate"/> counts. Default 5 s.</summary>
+    /// <summary>
+    /// How long a frame may be incomplete before <see cref="MinReceiveRate"/> counts, and over how long that is the average. A frame that
+    /// stands still is found within twice this time. Default 5 s.
+    /// </summary>
     public TimeSpan MinReceiveRateGracePeriod { get; init; } = TimeSpan.FromSeconds(5);
 
     /// <summary>

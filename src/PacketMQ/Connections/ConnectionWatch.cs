@@ -1,60 +1,72 @@
 namespace PacketMQ.Connections;
 
 /// <summary>The deadlines of one connection. The heartbeat looks at them once a second, so nothing reads the clock per packet.</summary>
+/// <remarks>
+/// A heartbeat that comes late counts as <see cref="MostPerHeartbeat"/>. A process that was frozen, or whose thread pool was starved, has
+/// not looked at what its peers sent meanwhile, and must not blame them.
+/// </remarks>
 internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop, SendQueue sendQueue, PeerOptions options)
 {
     // Callbacks of the closing token, a handler, connection lost, the farewell.
     private const int StepsOfTheEnd = 4;
 
+    private static readonly TimeSpan MostPerHeartbeat = TimeSpan.FromSeconds(2);
+
     private readonly TimeProvider _time = options.TimeProvider;
-    private readonly long _begun = options.TimeProvider.GetTimestamp();
+    private long _lastTick = options.TimeProvider.GetTimestamp();
+    private TimeSpan _age; // as far as the heartbeats have counted
     private long _frame = -1;
-    private long _frameBytes;
-    private long _frameSeen;
+    private long _windowBytes;
+    private TimeSpan _windowBegun;
     private int _progress;
-    private long _progressSeen;
+    private TimeSpan _progressSeen;
     private bool _isSending;
-    private long? _endSeen;
+    private TimeSpan? _endSeen;
 
     /// <summary>Ends the connection if one of its time-outs has passed.</summary>
     public void Tick()
     {
         long now = _time.GetTimestamp();
+        TimeSpan elapsed = _time.GetElapsedTime(_lastTick, now);
+        _lastTick = now;
+        _age += elapsed < MostPerHeartbeat ? elapsed : MostPerHeartbeat;
         if (connection.IsEnding)
         {
-            CheckEnd(now);
+            CheckEnd();
         }
         else if (connection.State == ConnectionState.Handshaking)
         {
-            CheckHandshake(now);
+            CheckHandshake();
         }
         else if (connection.State == ConnectionState.Active)
         {
             loop.NoticeSlowHandler();
             sendQueue.UncorkForBlockedLoop();
-            CheckReceiveRate(now);
-            CheckSending(now);
+            CheckReceiveRate();
+            CheckSending();
         }
     }
 
     // Each step of the end has its own time-out, but a step that blocks its thread never comes to look at it.
-    private void CheckEnd(long now)
+    private void CheckEnd()
     {
-        _endSeen ??= now;
-        if (_time.GetElapsedTime(_endSeen.Value, now) > StepsOfTheEnd * options.CloseTimeout)
+        _endSeen ??= _age;
+        if (_age - _endSeen > StepsOfTheEnd * options.CloseTimeout)
             connection.LeaveBehind();
     }
 
-    private void CheckHandshake(long now)
+    private void CheckHandshake()
     {
-        if (_time.GetElapsedTime(_begun, now) >= options.HandshakeTimeout)
+        if (_age >= options.HandshakeTimeout)
         {
             connection.RequestClose(
                 CloseReason.HandshakeTimeout, $"The handshake took longer than {options.HandshakeTimeout.TotalSeconds:0.###} s.", Farewell.SoftQuit);
         }
     }
 
-    private void CheckReceiveRate(long now)
+    // The average over one window after another, each as long as the grace period: over the whole frame, a peer that begins fast could
+    // stand still for long.
+    private void CheckReceiveRate()
     {
         long bytes = loop.IncompleteBytes;
         if (bytes == 0 || options.MinReceiveRate is not { } minimum)
@@ -65,20 +77,27 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
 
         if (loop.FramesRead != _frame)
         {
-            (_frame, _frameBytes, _frameSeen) = (loop.FramesRead, bytes, now);
+            _frame = loop.FramesRead;
+            BeginWindow(bytes);
             return;
         }
 
-        TimeSpan elapsed = _time.GetElapsedTime(_frameSeen, now);
-        double rate = (bytes - _frameBytes) / elapsed.TotalSeconds;
-        if (elapsed >= options.MinReceiveRateGracePeriod && rate < minimum)
+        TimeSpan elapsed = _age - _windowBegun;
+        if (elapsed < options.MinReceiveRateGracePeriod)
+            return;
+        double rate = (bytes - _windowBytes) / elapsed.TotalSeconds;
+        if (rate < minimum)
         {
             connection.RequestClose(
                 CloseReason.StalledFrame, $"A frame arrives at {rate:0} bytes/s; the slowest allowed is {minimum} bytes/s.", Farewell.SoftQuit);
         }
+
+        BeginWindow(bytes);
     }
 
-    private void CheckSending(long now)
+    private void BeginWindow(long bytes) => (_windowBytes, _windowBegun) = (bytes, _age);
+
+    private void CheckSending()
     {
         if (!sendQueue.IsWaitingForTransport || options.SendTimeout is not { } timeout)
         {
@@ -86,9 +105,9 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
         }
         else if (!_isSending || sendQueue.Progress != _progress)
         {
-            (_isSending, _progress, _progressSeen) = (true, sendQueue.Progress, now);
+            (_isSending, _progress, _progressSeen) = (true, sendQueue.Progress, _age);
         }
-        else if (_time.GetElapsedTime(_progressSeen, now) >= timeout)
+        else if (_age - _progressSeen >= timeout)
         {
             connection.RequestClose(
                 CloseReason.SlowConsumer, $"The other side took nothing for {timeout.TotalSeconds:0.###} s while data waited for it.", Farewell.Cut);

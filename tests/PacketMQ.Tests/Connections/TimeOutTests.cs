@@ -58,7 +58,7 @@ public sealed class TimeOutTests
         Assert.Equal(1L, await inbox.NextAsync());
         await UntilIncompleteAsync(connection);
         _time.Advance(Second); // seen
-        _time.Advance(4 * Second);
+        _time.Beat(4);
         Assert.False(connection.Closing.IsCancellationRequested);
         Assert.Equal(ConnectionState.Active, connection.State);
         _time.Advance(Second);
@@ -91,6 +91,58 @@ public sealed class TimeOutTests
 
         Assert.IsType<byte[]>(await inbox.NextAsync());
         Assert.Equal(ConnectionState.Active, connection.State);
+    }
+
+    [Theory, AllTransports]
+    public async Task A_frame_that_begins_fast_and_then_stands_still_is_found_within_two_grace_periods(Transport transport)
+    {
+        await using PeerPair pair = Pair(transport, Registries.Sink());
+        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
+        Connection connection = await pair.NextMadeAsync();
+        byte[] frame = RawEnd.Frame(17, [0xc5, 0xc0, 0x00, .. new byte[0xc000]]);
+
+        // Over the whole frame the average would stay above the minimum for more than three minutes.
+        await raw.WriteAsync(frame[..10]);
+        await Bounded.UntilAsync(() => connection.IncompleteBytes == 10);
+        _time.Advance(Second);
+        await raw.WriteAsync(frame[10..^1]);
+        await Bounded.UntilAsync(() => connection.IncompleteBytes == frame.Length - 1);
+        _time.Beat(9);
+        Assert.Equal(ConnectionState.Active, connection.State);
+        Assert.False(connection.Closing.IsCancellationRequested);
+        _time.Advance(Second);
+
+        Assert.Equal(CloseReason.StalledFrame, await raw.ReadSoftQuitAsync());
+    }
+
+    [Theory, AllTransports]
+    public async Task A_process_that_was_frozen_does_not_blame_its_peers(Transport transport)
+    {
+        // One in its handshake, one inside a frame, one that reads nothing.
+        await using PeerPair pair = Pair(transport, Registries.Sink());
+        await using RawEnd late = await RawEnd.OpenAsync(pair);
+        Assert.NotNull(await late.ReadFrameAsync());
+        await using RawEnd slow = await RawEnd.ConnectAsync(pair);
+        Connection receiving = await pair.NextMadeAsync();
+        await slow.WriteAsync(RawEnd.Frame(17, 0xc4, 100)[..7]);
+        await UntilIncompleteAsync(receiving);
+        await using RawEnd deaf = await RawEnd.ConnectAsync(pair);
+        Connection sending = await pair.NextMadeAsync();
+        Task[] sends = [.. Enumerable.Range(0, 80).Select(_ => sending.SendAsync(Registries.Name, new byte[90_000]).AsTask())];
+        await Bounded.UntilAsync(() => sending.IsWaitingForTransport);
+        _time.Advance(Second);
+
+        // What a heartbeat sees after a freeze: the clock has gone far ahead at once.
+        _time.Advance(TimeSpan.FromMinutes(1));
+        Assert.False(receiving.Closing.IsCancellationRequested || sending.Closing.IsCancellationRequested);
+        Assert.Equal(0, pair.ServerRefused.Reader.Count);
+
+        // But the time-outs are not lost.
+        _time.Beat(20);
+        Assert.Equal(CloseReason.HandshakeTimeout, await late.ReadSoftQuitAsync());
+        Assert.Equal(CloseReason.StalledFrame, await slow.ReadSoftQuitAsync());
+        Assert.Equal(CloseReason.SlowConsumer, (await sending.Closed.Soon()).Reason);
+        await Assert.ThrowsAsync<ConnectionClosedException>(() => Task.WhenAll(sends).Soon());
     }
 
     [Theory, AllTransports]

@@ -17,6 +17,13 @@ internal sealed class WatchedTime : FakeTimeProvider
         return begun.Task.Soon();
     }
 
+    /// <summary>So many heartbeats of a peer, a second apart.</summary>
+    public void Beat(int count)
+    {
+        for (; count > 0; count--)
+            Advance(TimeSpan.FromSeconds(1));
+    }
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         ITimer timer = base.CreateTimer(callback, state, dueTime, period);
