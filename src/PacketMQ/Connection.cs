@@ -47,8 +47,8 @@ public sealed class Connection
         _registry = peer.Registry.Snapshot();
         _session = new Session(_registry.Contract, options.ToSessionLimits());
         _sendQueue = new SendQueue(
-            transport.Output, options.MaxPendingSendBytes, options.TimeProvider,
-            exception => RequestClose(CloseRequest.TransportFailed(exception)));
+            transport.Output, options.MaxPendingSendBytes, new WaitingFrames(options.MaxWaitingSendBytes, options.MaxWaitingSends),
+            options.TimeProvider, exception => RequestClose(CloseRequest.TransportFailed(exception)), CloseBecauseTooMuchWaits);
         _sender = new PacketSender(this, _session, _sendQueue, _decision, options);
         _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options, logger);
         _watch = new ConnectionWatch(this, _loop, _sendQueue, options);
@@ -108,7 +108,10 @@ public sealed class Connection
     /// <exception cref="PacketException">The packet can't be sent on this connection: see <see cref="CanSend"/>.</exception>
     public int GetWireId(PacketKey packet) => _sender.Resolve(packet).WireId;
 
-    /// <summary>Sends a packet. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport.</summary>
+    /// <summary>
+    /// Sends a packet. Waits while more than <see cref="PeerOptions.MaxPendingSendBytes"/> wait for the transport: await it, because
+    /// more than <see cref="PeerOptions.MaxWaitingSends"/> sends that wait end the connection.
+    /// </summary>
     /// <param name="packet">The packet's name, id or object.</param>
     /// <param name="data">What its hooks accept; for a dynamic packet see <see cref="Packet"/>.</param>
     /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
@@ -277,6 +280,12 @@ public sealed class Connection
             throw new PacketException(exception.Message, exception);
         }
     }
+
+    private void CloseBecauseTooMuchWaits()
+        => RequestClose(
+            CloseReason.SlowConsumer,
+            $"More sends wait for the other side than allowed: {Peer.Options.MaxWaitingSends} packets or {Peer.Options.MaxWaitingSendBytes} bytes.",
+            Farewell.Cut);
 
     private void RequestClose(CloseRequest request)
     {

@@ -54,6 +54,15 @@ public sealed record PeerOptions
     public int MaxPendingSendBytes { get; init; } = 1_048_576;
 
     /// <summary>
+    /// How many bytes of payload may wait behind <see cref="MaxPendingSendBytes"/>, in sends that nobody awaits before the next. One more ends
+    /// the connection as <see cref="CloseReason.SlowConsumer"/>. At least 99 999; default 8 388 608.
+    /// </summary>
+    public int MaxWaitingSendBytes { get; init; } = 8_388_608;
+
+    /// <summary>How many sends may wait so, however small. One more ends the connection as <see cref="CloseReason.SlowConsumer"/>. Default 16 384.</summary>
+    public int MaxWaitingSends { get; init; } = 16_384;
+
+    /// <summary>
     /// How long the other side may take nothing while data waits for it, before the connection ends as
     /// <see cref="CloseReason.SlowConsumer"/>. <see langword="null"/>: for ever. Default 10 s; looked at once a second.
     /// </summary>
@@ -105,6 +114,8 @@ public sealed record PeerOptions
         CheckRange(MaxPacketTypes, 4, 65_536, nameof(MaxPacketTypes));
         CheckRange(MinReceiveRate ?? 1, 1, int.MaxValue, nameof(MinReceiveRate));
         CheckRange(MaxPendingSendBytes, WireProtocol.MaxLegacyFrameBytes + WireProtocol.LengthBytes, largestFrame, nameof(MaxPendingSendBytes));
+        CheckRange(MaxWaitingSendBytes, WireProtocol.MaxLegacyFrameBytes, largestFrame, nameof(MaxWaitingSendBytes));
+        CheckRange(MaxWaitingSends, 1, int.MaxValue, nameof(MaxWaitingSends));
         CheckRange(MaxReadAheadBytes, 1, largestFrame, nameof(MaxReadAheadBytes));
         CheckRange(AcceptBacklog, 1, 65_535, nameof(AcceptBacklog));
         CheckTime(HandshakeTimeout, nameof(HandshakeTimeout));

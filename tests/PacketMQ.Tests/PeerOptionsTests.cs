@@ -36,6 +36,10 @@ public sealed class PeerOptionsTests
         { nameof(PeerOptions.MaxPendingSendBytes), Good with { MaxPendingSendBytes = 0 } },
         { nameof(PeerOptions.MaxPendingSendBytes), Good with { MaxPendingSendBytes = -1 } },
         { nameof(PeerOptions.MaxPendingSendBytes), Good with { MaxPendingSendBytes = 100_002 } },
+        { nameof(PeerOptions.MaxWaitingSendBytes), Good with { MaxWaitingSendBytes = 0 } },
+        { nameof(PeerOptions.MaxWaitingSendBytes), Good with { MaxWaitingSendBytes = 99_998 } },
+        { nameof(PeerOptions.MaxWaitingSends), Good with { MaxWaitingSends = 0 } },
+        { nameof(PeerOptions.MaxWaitingSends), Good with { MaxWaitingSends = -1 } },
         { nameof(PeerOptions.SendTimeout), Good with { SendTimeout = TimeSpan.Zero } },
         { nameof(PeerOptions.SendTimeout), Good with { SendTimeout = Timeout.InfiniteTimeSpan } },
         { nameof(PeerOptions.MaxReadAheadBytes), Good with { MaxReadAheadBytes = 0 } },
@@ -74,7 +78,8 @@ public sealed class PeerOptionsTests
             new PeerOptions
             {
                 MaxHandshakeFrameBytes = 64, MaxIdMapFrameBytes = 64, MaxFrameBytes = 64, MaxDepth = 1, MaxItemsPerPacket = 1, MaxPacketTypes = 4,
-                MinReceiveRate = null, SendTimeout = null, MaxPendingSendBytes = 100_003, MaxReadAheadBytes = 1, AcceptBacklog = 1,
+                MinReceiveRate = null, SendTimeout = null, MaxPendingSendBytes = 100_003, MaxWaitingSendBytes = 99_999,
+                MaxWaitingSends = 1, MaxReadAheadBytes = 1, AcceptBacklog = 1,
                 HandshakeTimeout = TimeSpan.FromTicks(1), CloseTimeout = TimeSpan.FromDays(24),
             },
             new PeerOptions { PacketMismatch = PacketMismatch.Allow, FallbackPacket = Registries.Sink(), MaxDepth = 256, MaxPacketTypes = 65_536 },

@@ -27,7 +27,8 @@ internal enum AppendResult
 /// hands a batch to the handlers the queue is corked for its thread, so that their replies leave together; what other threads send does
 /// not wait for a handler that takes its time.
 /// </remarks>
-internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProvider timeProvider, Action<Exception> onFailed)
+internal sealed class SendQueue(
+    PipeWriter output, int maxPendingBytes, WaitingFrames waiting, TimeProvider timeProvider, Action<Exception> onFailed, Action onTooManyWaiting)
 {
     private const int SenderWritesAt = 256 * 1024;
 
@@ -40,9 +41,8 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
 
     private readonly long _quietTicks = Math.Max(1, timeProvider.TimestampFrequency / 50_000); // 20 µs
     private readonly Flusher _flusher = Flusher.Next();
-    private SpinGate _gate; // guards all below
+    private SpinGate _gate; // guards the waiting frames, and all below
     private GatherBuffer _gathered;
-    private LinkedList<WaitingFrame>? _waiting;
     private TaskCompletionSource? _drained;
     private int _inFlight; // bytes that the writer has taken and not yet written
     private int _progress;
@@ -75,7 +75,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
             if (_isClosed)
                 return AppendResult.Closed;
             int size = WireProtocol.HeaderBytes + head.Length + body.Length;
-            if (_waiting?.First is not null || !HasRoomFor(size))
+            if (waiting.First is not null || !HasRoomFor(size))
                 return AppendResult.Full;
             Span<byte> frame = _gathered.Reserve(size);
             FrameWriter.WriteHeader(frame, wireId, head.Length + body.Length);
@@ -107,19 +107,29 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     /// <param name="wireId">The packet's id on the wire.</param>
     /// <param name="payload">The payload; belongs to the queue from now on.</param>
     /// <param name="cancellationToken">Gives up waiting; then the frame is not sent.</param>
-    /// <returns>Whether the frame was appended; if not, the queue was closed.</returns>
+    /// <returns>Whether the frame was appended; if not, the queue was closed, or is about to be because too much waits.</returns>
     public async ValueTask<bool> AppendLaterAsync(int wireId, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var frame = new WaitingFrame(wireId, payload);
-        Writer writer;
+        bool hasRoom;
+        Writer writer = Writer.Nobody;
         using (_gate.Hold())
         {
             if (_isClosed)
                 return false;
-            frame.Place = (_waiting ??= new()).AddLast(frame);
-            AdmitWaiting(); // room may have come since the caller looked
-            writer = ChooseWriter();
+            hasRoom = waiting.TryAdd(frame);
+            if (hasRoom)
+            {
+                AdmitWaiting(); // room may have come since the caller looked
+                writer = ChooseWriter();
+            }
+        }
+
+        if (!hasRoom)
+        {
+            onTooManyWaiting();
+            return false;
         }
 
         Start(writer);
@@ -232,7 +242,7 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
 
     // Not while a frame waits for room: the loop's own thread may be blocked until it gets some.
     private bool IsHeldBack
-        => _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < SenderWritesAt && _waiting?.First is null;
+        => _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < SenderWritesAt && waiting.First is null;
 
     private bool HasRoomFor(int size) => Pending == 0 || Pending + size <= maxPendingBytes;
 
@@ -308,12 +318,12 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
 
     private void AdmitWaiting()
     {
-        while (!_isClosed && _waiting?.First is { Value: var frame })
+        while (!_isClosed && waiting.First is { } frame)
         {
             int size = WireProtocol.HeaderBytes + frame.Payload.Length;
             if (!HasRoomFor(size))
                 return;
-            _waiting.RemoveFirst();
+            waiting.TryRemove(frame);
             Span<byte> bytes = _gathered.Reserve(size);
             FrameWriter.WriteHeader(bytes, frame.WireId, frame.Payload.Length);
             frame.Payload.Span.CopyTo(bytes[WireProtocol.HeaderBytes..]);
@@ -327,9 +337,8 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
         Writer writer;
         using (_gate.Hold())
         {
-            if (frame.Place?.List is not { } waiting)
+            if (!waiting.TryRemove(frame))
                 return; // it was let in, or turned away
-            waiting.Remove(frame.Place);
             AdmitWaiting();
             writer = ChooseWriter();
         }
@@ -341,9 +350,9 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
     private void RefuseFromNowOn()
     {
         _isClosed = true;
-        while (_waiting?.First is { Value: var frame })
+        while (waiting.First is { } frame)
         {
-            _waiting.RemoveFirst();
+            waiting.TryRemove(frame);
             frame.Appended.TrySetResult(false);
         }
     }
@@ -360,17 +369,5 @@ internal sealed class SendQueue(PipeWriter output, int maxPendingBytes, TimeProv
             _gathered.Release();
             _drained?.TrySetResult();
         }
-    }
-
-    private sealed class WaitingFrame(int wireId, ReadOnlyMemory<byte> payload)
-    {
-        public int WireId { get; } = wireId;
-
-        public ReadOnlyMemory<byte> Payload { get; } = payload;
-
-        /// <summary>Where it waits; in no list any more once it was let in, turned away or given up.</summary>
-        public LinkedListNode<WaitingFrame>? Place { get; set; }
-
-        public TaskCompletionSource<bool> Appended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

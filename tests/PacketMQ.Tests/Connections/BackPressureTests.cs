@@ -7,7 +7,10 @@ namespace PacketMQ.Tests.Connections;
 public sealed class BackPressureTests
 {
     private const int PayloadBytes = 50_000;
-    private static readonly PeerOptions Small = new() { MaxPendingSendBytes = 200_000, MaxReadAheadBytes = 100_000, TimeProvider = new WatchedTime() };
+    private static readonly PeerOptions Small = new()
+    {
+        MaxPendingSendBytes = 200_000, MaxWaitingSendBytes = 20_000_000, MaxReadAheadBytes = 100_000, TimeProvider = new WatchedTime(),
+    };
 
     [Theory, AllTransports]
     public async Task A_send_waits_while_the_receiver_is_busy_and_completes_when_it_goes_on(Transport transport)
@@ -138,6 +141,27 @@ public sealed class BackPressureTests
         Assert.InRange(GC.GetTotalMemory(forceFullCollection: true) - before, long.MinValue, 20_000_000);
         connection.Abort();
         await Assert.ThrowsAsync<ConnectionClosedException>(() => pending.Soon());
+    }
+
+    [Theory, AllTransports]
+    public async Task Sends_that_nobody_awaits_pile_up_to_their_bound_and_then_end_the_connection(Transport transport)
+    {
+        await using var pair = new PeerPair(
+            transport, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()), Small with { MaxWaitingSendBytes = 2_000_000 });
+        await using RawEnd deaf = await RawEnd.ConnectAsync(pair);
+        Connection connection = await pair.NextMadeAsync();
+
+        var sends = new List<Task>();
+        for (int i = 0; i < 1_000 && !connection.Closing.IsCancellationRequested; i++)
+            sends.Add(connection.SendAsync(Registries.Name, new byte[PayloadBytes]).AsTask());
+
+        CloseInfo end = await connection.Closed.Soon();
+        Assert.Equal((CloseReason.SlowConsumer, CloseInitiator.Local), (end.Reason, end.Initiator));
+        Assert.Contains("2000000 bytes", end.Description);
+        Assert.All(
+            (await Task.WhenAll(sends.Select(send => Record.ExceptionAsync(() => send.Soon()).AsTask()))).OfType<Exception>(),
+            exception => Assert.Same(end, Assert.IsType<ConnectionClosedException>(exception).CloseInfo));
+        pair.AssertNoConnectionIsLeft(connection);
     }
 
     // Sends until sends have to wait, and then so many more that no buffer of the system's lets the last of them in. Returns those.

@@ -7,12 +7,15 @@ namespace PacketMQ.Tests.Connections;
 public sealed class SendQueueTests
 {
     private const int Bound = 1_000;
+    private const int WaitingBound = 3_000;
+    private const int WaitingCount = 50;
 
     private readonly GatedWriter _writer = new();
     private readonly List<Exception> _failures = [];
     private readonly SendQueue _queue;
+    private int _overflows;
 
-    public SendQueueTests() => _queue = new SendQueue(_writer, Bound, new WatchedTime(), _failures.Add);
+    public SendQueueTests() => _queue = NewQueue(Bound, _failures.Add);
 
     [Fact]
     public async Task Frames_go_out_in_order_and_whole()
@@ -117,7 +120,7 @@ public sealed class SendQueueTests
         // The reason must stand before the first sender learns that there is one.
         bool isToldFirst = false;
         Task<bool>? waiting = null;
-        var queue = new SendQueue(_writer, Bound, new WatchedTime(), _ => isToldFirst = !waiting!.IsCompleted);
+        var queue = NewQueue(Bound, _ => isToldFirst = !waiting!.IsCompleted);
         queue.TryAppend(1, new byte[900], []);
         await _writer.Blocked.Soon();
         waiting = queue.AppendLaterAsync(2, new byte[900], CancellationToken.None).AsTask();
@@ -213,7 +216,7 @@ public sealed class SendQueueTests
     [Fact]
     public async Task A_large_batch_is_written_in_parts_so_that_a_slow_transport_shows_progress()
     {
-        var queue = new SendQueue(_writer, 4_000_000, new WatchedTime(), _failures.Add);
+        var queue = NewQueue(4_000_000, _failures.Add);
         queue.TryAppend(1, [], new byte[10]);
         await _writer.Blocked.Soon();
         for (int i = 0; i < 30; i++)
@@ -236,6 +239,48 @@ public sealed class SendQueueTests
         Assert.False(_queue.IsWaitingForTransport);
         Assert.NotEqual(before, _queue.Progress);
     }
+
+    [Fact]
+    public async Task More_bytes_than_may_wait_are_turned_away_and_told()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        Task<bool> first = AppendLater(WaitingBound + 1, 2); // one may always wait
+        Task<bool> second = AppendLater(1, 3);
+        Assert.False(await second.Soon());
+        Assert.Equal(1, _overflows);
+        Assert.False(first.IsCompleted);
+
+        _writer.IsOpen = true;
+        Assert.True(await first.Soon());
+        await _queue.CloseAsync().Soon();
+        Assert.Equal<byte>([1, 2], _writer.Frames().Select(frame => frame.Id));
+    }
+
+    [Fact]
+    public async Task More_frames_than_may_wait_are_turned_away_however_small_and_one_that_gives_up_makes_room()
+    {
+        Append(990, 1);
+        await _writer.Blocked.Soon();
+        using var cancellation = new CancellationTokenSource();
+        Task<bool> last = AppendLater(20, 0, cancellation.Token);
+        Task<bool>[] waiting = [.. Enumerable.Range(0, WaitingCount - 1).Select(_ => AppendLater(20, 2))];
+        Assert.False(await AppendLater(20, 3).Soon());
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => last.Soon());
+        Task<bool> inItsPlace = AppendLater(20, 2);
+        Assert.False(inItsPlace.IsCompleted);
+        Assert.Equal(1, _overflows);
+
+        _writer.IsOpen = true;
+        Assert.True(await inItsPlace.Soon());
+        Assert.All(waiting, one => Assert.True(one.IsCompletedSuccessfully));
+        await _queue.CloseAsync().Soon();
+        Assert.Equal(1 + WaitingCount, _writer.Frames().Count);
+    }
+
+    private SendQueue NewQueue(int bound, Action<Exception> onFailed)
+        => new(_writer, bound, new WaitingFrames(WaitingBound, WaitingCount), new WatchedTime(), onFailed, () => _overflows++);
 
     private AppendResult Append(int length, byte id) => _queue.TryAppend(id, new byte[2], new byte[length]);
 
