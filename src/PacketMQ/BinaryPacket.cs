@@ -57,18 +57,26 @@ public sealed class BinaryPacket : Packet<ReadOnlySequence<byte>>
 
     /// <inheritdoc/>
     protected internal override ReadOnlySequence<byte> OnDecode(in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
+        => payload.Slice(ReadHeaderLength(payload.FirstSpan[0])); // a payload is never empty
+
+    /// <summary>The hooks of a sealed packet are known: this is what they come to, without cutting a sequence to size.</summary>
+    internal override ValueTask ReceiveAsync(ArraySegment<byte> payload, bool hasBinaryKeys, PacketContext context)
     {
-        byte code = payload.FirstSpan[0]; // a payload is never empty
-        int header = code switch
-        {
-            >= 0xa0 and <= 0xbf => 1, // fixstr
-            0xc4 or 0xd9 => 2,
-            0xc5 or 0xda => 3,
-            0xc6 or 0xdb => 5,
-            _ => throw new PayloadException(CloseReason.TypeMismatch, $"Bytes (BIN or STR) were expected, a value that begins with 0x{code:x2} came."),
-        };
-        return payload.Slice(header);
+        int header = ReadHeaderLength(payload.Array![payload.Offset]);
+        return OnReceiveAsync(new ReadOnlySequence<byte>(payload.Array, payload.Offset + header, payload.Count - header), context);
     }
+
+    private static int ReadHeaderLength(byte code) => code switch
+    {
+        0xc4 or 0xd9 => 2,
+        0xc5 or 0xda => 3,
+        0xc6 or 0xdb => 5,
+        >= 0xa0 and <= 0xbf => 1, // fixstr
+        _ => throw new PayloadException(CloseReason.TypeMismatch, $"Bytes (BIN or STR) were expected, a value that begins with 0x{code:x2} came."),
+    };
+
+    /// <summary>How long the shortest BIN header for <paramref name="length"/> bytes is.</summary>
+    internal static int GetHeaderLength(int length) => length <= byte.MaxValue ? 2 : length <= ushort.MaxValue ? 3 : 5;
 
     /// <summary>Writes the shortest BIN header for <paramref name="length"/> bytes and returns its own length.</summary>
     internal static int WriteHeader(Span<byte> header, int length)

@@ -17,7 +17,7 @@ public sealed class PacketMq : Peer
 
     public PacketMq() => _shared = new(() =>
     {
-        var opaque = new BinaryPacket((_, context) => _sharing[context.Connection].Replied());
+        var opaque = new BinaryPacket((_, context) => _sharing[context.Connection].RepliedAsync());
         var map = new Packet<Sample>();
         return (new PacketMQ.Client(Registry(opaque, map, adapt: true)), opaque, map);
     });
@@ -58,13 +58,9 @@ public sealed class PacketMq : Peer
         }
 
         Sink? sink = scenario.Work == Work.W3 ? scenario.Sink : null;
-        var opaque = new BinaryPacket((data, _) =>
-        {
-            if (sink is not null)
-                sink.Add(1, data.Length); // a hundred connections end at different moments: a counter could keep a rest
-            else
-                client.Replied();
-        });
+        var opaque = sink is not null
+            ? new BinaryPacket((data, _) => sink.Add(1, data.Length)) // a hundred connections end at different moments: a counter could keep a rest
+            : new BinaryPacket((_, _) => client.RepliedAsync());
         var map = new Packet<Sample>();
         var peer = new PacketMQ.Client(Registry(opaque, map, adapt: true));
         client.Start(await peer.ConnectAsync("127.0.0.1", port), opaque, map);
@@ -125,8 +121,9 @@ public sealed class PacketMq : Peer
         private Packet<Sample> _map = null!;
         private readonly Sample _sample = new() { Name = "" };
         private TaskCompletionSource? _reply;
-        private WindowGate? _gate;
-        private int _left;
+        private byte[] _payload = [];
+        private int _outstanding; // replies that are still to come in a window
+        private int _left; // of them, requests that are not sent yet
 
         public void Start(Connection connection, BinaryPacket opaque, Packet<Sample> map)
             => (_connection, _opaque, _map) = (connection, opaque, map);
@@ -148,33 +145,29 @@ public sealed class PacketMq : Peer
             await reply.Task;
         }
 
+        // Each reply sends the next request from its handler, so that what a batch of replies asks for leaves together.
         public override async Task EchoWindowAsync(byte[] payload, int count, int window)
         {
-            _left = count;
-            var gate = new WindowGate(window);
-            Volatile.Write(ref _gate, gate);
-            for (int i = 0; i < count; i++)
-            {
-                await gate.EnterAsync();
+            int first = Math.Min(count, window);
+            (_payload, _outstanding, _left) = (payload, count, count - first);
+            var done = _reply = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            for (int i = 0; i < first; i++)
                 await _connection.SendAsync(_opaque, payload);
-            }
-
-            await gate.Done;
-            Volatile.Write(ref _gate, null);
+            await done.Task;
         }
 
-        public void Replied()
+        public ValueTask RepliedAsync()
         {
-            if (_gate is { } gate)
+            if (_left > 0)
             {
-                gate.Release(1);
-                if (--_left == 0)
-                    gate.Finish();
+                _left--;
+                _outstanding--;
+                return _connection.SendAsync(_opaque, _payload);
             }
-            else
-            {
+
+            if (_outstanding == 0 || --_outstanding == 0)
                 _reply!.SetResult();
-            }
+            return default;
         }
 
         public override ValueTask DisposeAsync() => _connection.Peer.DisposeAsync();

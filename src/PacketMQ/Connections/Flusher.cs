@@ -35,8 +35,21 @@ internal sealed class Flusher : IThreadPoolWorkItem
         while (true)
         {
             // A bounded walk, then a new turn in the pool: other work must not wait for a burst without end.
-            for (; walked < 1_024 && _dirty.TryDequeue(out SendQueue? queue); walked++)
-                queue.WriteBatch();
+            while (walked < 1_024 && !_dirty.IsEmpty)
+            {
+                bool hasWritten = false;
+                for (int round = _dirty.Count; round > 0 && _dirty.TryDequeue(out SendQueue? queue); round--, walked++)
+                {
+                    if (queue.WriteOrComeAgain())
+                        _dirty.Enqueue(queue);
+                    else
+                        hasWritten = true;
+                }
+
+                if (!hasWritten)
+                    Thread.Yield();
+            }
+
             if (!_dirty.IsEmpty)
             {
                 ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);

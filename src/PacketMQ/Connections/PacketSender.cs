@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using PacketMQ.Dispatch;
 using PacketMQ.Serialization;
 using PacketMQ.Wire;
@@ -15,6 +16,9 @@ internal sealed class PacketSender(
     // A peer that announces no extension takes no more (protocol, "Frame").
     private const int MaxPayloadBytes = WireProtocol.MaxLegacyFrameBytes - WireProtocol.PacketIdBytes;
 
+    // Most packets follow one of their own kind. Written by any sending thread: each sees one route or another, all of them true.
+    private PacketRoute? _lastRoute;
+
     /// <summary>The packets that can travel; null until the handshake is through.</summary>
     public PacketRoutes? Routes { get; set; }
 
@@ -23,7 +27,7 @@ internal sealed class PacketSender(
         PacketRoute route = Resolve(packet);
         using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
         Encode(route, data, payload);
-        return SendFrameAsync(route, default, payload.WrittenSpan, cancellationToken);
+        return SendFrameAsync(route, new EncodedFrame(route.WireId, payload.WrittenSpan), cancellationToken);
     }
 
     public ValueTask SendAsync<T>(Packet<T> packet, T data, CancellationToken cancellationToken)
@@ -31,30 +35,27 @@ internal sealed class PacketSender(
         PacketRoute route = Resolve(packet);
         using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
         Encode(route, packet, data, payload);
-        return SendFrameAsync(route, default, payload.WrittenSpan, cancellationToken);
+        return SendFrameAsync(route, new EncodedFrame(route.WireId, payload.WrittenSpan), cancellationToken);
     }
 
     public ValueTask SendAsync(BinaryPacket packet, ReadOnlySpan<byte> data, CancellationToken cancellationToken)
     {
         PacketRoute route = Resolve(packet);
-        Span<byte> header = stackalloc byte[BinaryPacket.MaxHeaderLength];
-        int headerLength = BinaryPacket.WriteHeader(header, data.Length);
-        return SendFrameAsync(route, header[..headerLength], data, cancellationToken);
+        return SendFrameAsync(route, new BinaryFrame(route.WireId, data), cancellationToken);
     }
 
     public ValueTask SendEncodedAsync(ReadOnlyMemory<byte> raw, CancellationToken cancellationToken)
     {
         (PacketRoute route, ReadOnlySequence<byte> payload, _) = Parse(raw);
-        return SendFrameAsync(route, default, payload.FirstSpan, cancellationToken);
+        return SendFrameAsync(route, new EncodedFrame(route.WireId, payload.FirstSpan), cancellationToken);
     }
 
     /// <summary>Sends a payload under another packet, byte for byte.</summary>
     public ValueTask SendPayloadAsync(PacketKey packet, in ReadOnlySequence<byte> payload)
     {
         PacketRoute route = Resolve(packet);
-        return payload.IsSingleSegment
-            ? SendFrameAsync(route, default, payload.FirstSpan, CancellationToken.None)
-            : SendFrameAsync(route, default, payload.ToArray(), CancellationToken.None);
+        ReadOnlySpan<byte> bytes = payload.IsSingleSegment ? payload.FirstSpan : payload.ToArray();
+        return SendFrameAsync(route, new EncodedFrame(route.WireId, bytes), CancellationToken.None);
     }
 
     /// <summary>The route of a packet on this connection. Throws what the caller should see if there is none.</summary>
@@ -67,8 +68,11 @@ internal sealed class PacketSender(
 
     private PacketRoute Resolve(Packet packet)
     {
-        if (Routes is { } routes && routes.TryGet(packet, out PacketRoute? route))
+        PacketRoute? route = _lastRoute;
+        if (route is not null && ReferenceEquals(route.Packet, packet))
             return route;
+        if (Routes is { } routes && routes.TryGet(packet, out route))
+            return _lastRoute = route;
         throw Unresolved(packet);
     }
 
@@ -117,43 +121,61 @@ internal sealed class PacketSender(
     private static PacketException EncodingFailed(PacketRoute route, Exception exception)
         => new($"The data for '{route.Name}' can't be encoded: {exception.Message}", exception);
 
-    private ValueTask SendFrameAsync(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body, CancellationToken cancellationToken)
+    private ValueTask SendFrameAsync<TFrame>(PacketRoute route, in TFrame frame, CancellationToken cancellationToken)
+        where TFrame : struct, IOutgoingFrame, allows ref struct
     {
-        int length = head.Length + body.Length;
-        if (length > MaxPayloadBytes)
-        {
-            throw new PacketException(
-                $"The payload of '{route.Name}' has {length} bytes; the other side accepts at most {MaxPayloadBytes} ({WireProtocol.MaxLegacyFrameBytes} with the id).");
-        }
-
-        if (length == 0)
-            throw new PacketException($"'{route.Name}' encoded to nothing; a payload is exactly one msgpack value.");
+        if (frame.Size - WireProtocol.HeaderBytes is <= 0 or > MaxPayloadBytes)
+            throw Unsendable(route, frame.Size - WireProtocol.HeaderBytes);
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled(cancellationToken);
-        switch (sendQueue.TryAppend(route.WireId, head, body))
+        switch (sendQueue.TryAppend(frame))
         {
             case AppendResult.Accepted:
                 if (options.PacketLog is not null)
-                    LogSent(route, head, body);
+                    LogSent(route, frame);
                 return default;
             case AppendResult.Full:
-                return SendLaterAsync(route, [.. head, .. body], cancellationToken);
+                return SendLaterAsync(route, frame, cancellationToken);
             default:
                 return ValueTask.FromException(new ConnectionClosedException(decision.Request!.Info));
         }
     }
 
-    private async ValueTask SendLaterAsync(PacketRoute route, byte[] payload, CancellationToken cancellationToken)
+    private static PacketException Unsendable(PacketRoute route, int length) => new(
+        length == 0
+            ? $"'{route.Name}' encoded to nothing; a payload is exactly one msgpack value."
+            : $"The payload of '{route.Name}' has {length} bytes; the other side accepts at most {MaxPayloadBytes} ({WireProtocol.MaxLegacyFrameBytes} with the id).");
+
+    private ValueTask SendLaterAsync<TFrame>(PacketRoute route, in TFrame frame, CancellationToken cancellationToken)
+        where TFrame : struct, IOutgoingFrame, allows ref struct
     {
-        if (!await sendQueue.AppendLaterAsync(route.WireId, payload, cancellationToken).ConfigureAwait(false))
-            throw new ConnectionClosedException(decision.Request!.Info);
-        if (options.PacketLog is not null)
-            LogSent(route, default, payload);
+        byte[]? logged = options.PacketLog is null ? null : PayloadOf(frame);
+        return LaterAsync(sendQueue.AppendLaterAsync(frame, cancellationToken), route, logged);
     }
 
-    private void LogSent(PacketRoute route, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
-        => options.PacketLog!.Add(
-            options.TimeProvider.GetUtcNow(), PacketDirection.Sent, connection.Id, route, new ReadOnlySequence<byte>([.. head, .. body]));
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask LaterAsync(ValueTask<bool> appending, PacketRoute route, byte[]? logged)
+    {
+        if (!await appending.ConfigureAwait(false))
+            throw new ConnectionClosedException(decision.Request!.Info);
+        if (logged is not null)
+            LogSent(route, logged);
+    }
+
+    private void LogSent<TFrame>(PacketRoute route, in TFrame frame)
+        where TFrame : struct, IOutgoingFrame, allows ref struct
+        => LogSent(route, PayloadOf(frame));
+
+    private void LogSent(PacketRoute route, byte[] payload) => options.PacketLog!.Add(
+        options.TimeProvider.GetUtcNow(), PacketDirection.Sent, connection.Id, route, new ReadOnlySequence<byte>(payload));
+
+    private static byte[] PayloadOf<TFrame>(in TFrame frame)
+        where TFrame : struct, IOutgoingFrame, allows ref struct
+    {
+        byte[] bytes = new byte[frame.Size];
+        frame.WriteTo(bytes);
+        return bytes[WireProtocol.HeaderBytes..];
+    }
 
     /// <summary>Takes the body of a frame apart: a packet id that both sides know, and one well-formed payload.</summary>
     public (PacketRoute Route, ReadOnlySequence<byte> Payload, bool HasBinaryKeys) Parse(ReadOnlyMemory<byte> raw)

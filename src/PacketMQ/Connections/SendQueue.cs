@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
-using PacketMQ.Wire;
+using System.Runtime.CompilerServices;
 
 namespace PacketMQ.Connections;
 
@@ -30,7 +30,10 @@ internal enum AppendResult
 internal sealed class SendQueue(
     PipeWriter output, int maxPendingBytes, WaitingFrames waiting, TimeProvider timeProvider, Action<Exception> onFailed, Action onTooManyWaiting)
 {
-    private const int SenderWritesAt = 256 * 1024;
+    private const int SenderWritesAt = 64 * 1024;
+
+    // How often the flusher leaves a queue alone that still grows.
+    private const int MaxVisits = 100;
 
     // Pieces, so that progress is visible to the send time-out; smaller ones once the transport is slow.
     private const int WriteBytes = 256 * 1024;
@@ -47,7 +50,10 @@ internal sealed class SendQueue(
     private int _inFlight; // bytes that the writer has taken and not yet written
     private int _progress;
     private long _lastWrite;
-    private bool _isWriting; // a writer is at work or is scheduled
+    private bool _isWriting; // a writer is at work
+    private bool _isListed; // the flusher will visit
+    private int _countAtVisit;
+    private int _visits;
     private int _corkedThread; // 0: not corked
     private bool _isClosed;
 
@@ -66,21 +72,20 @@ internal sealed class SendQueue(
     /// <summary>Whether frames are held back. Asked by the receive loop only, which corks.</summary>
     public bool HasCorkedFrames => _corkedThread != 0 && _gathered.Count > 0;
 
-    /// <summary>Appends one frame: its header, then <paramref name="head"/> and <paramref name="body"/> as its payload.</summary>
-    public AppendResult TryAppend(int wireId, ReadOnlySpan<byte> head, ReadOnlySpan<byte> body)
+    public AppendResult TryAppend<TFrame>(in TFrame frame)
+        where TFrame : struct, IOutgoingFrame, allows ref struct
     {
+        int size = frame.Size;
         Writer writer;
         using (_gate.Hold())
         {
             if (_isClosed)
                 return AppendResult.Closed;
-            int size = WireProtocol.HeaderBytes + head.Length + body.Length;
             if (waiting.First is not null || !HasRoomFor(size))
                 return AppendResult.Full;
-            Span<byte> frame = _gathered.Reserve(size);
-            FrameWriter.WriteHeader(frame, wireId, head.Length + body.Length);
-            head.CopyTo(frame[WireProtocol.HeaderBytes..]);
-            body.CopyTo(frame[(WireProtocol.HeaderBytes + head.Length)..]);
+            frame.WriteTo(_gathered.Reserve(size));
+            if (HasWriter)
+                return AppendResult.Accepted;
             writer = ChooseWriter();
         }
 
@@ -103,43 +108,49 @@ internal sealed class SendQueue(
         Start(writer);
     }
 
-    /// <summary>Queues a frame behind those that wait for room already; completes once it is appended.</summary>
-    /// <param name="wireId">The packet's id on the wire.</param>
-    /// <param name="payload">The payload; belongs to the queue from now on.</param>
+    /// <summary>Queues a copy of a frame behind those that wait for room already; completes once it is appended.</summary>
+    /// <param name="frame">The frame.</param>
     /// <param name="cancellationToken">Gives up waiting; then the frame is not sent.</param>
     /// <returns>Whether the frame was appended; if not, the queue was closed, or is about to be because too much waits.</returns>
-    public async ValueTask<bool> AppendLaterAsync(int wireId, ReadOnlyMemory<byte> payload, CancellationToken cancellationToken)
+    public ValueTask<bool> AppendLaterAsync<TFrame>(in TFrame frame, CancellationToken cancellationToken)
+        where TFrame : struct, IOutgoingFrame, allows ref struct
+        => cancellationToken.IsCancellationRequested
+            ? ValueTask.FromCanceled<bool>(cancellationToken)
+            : AppendLaterAsync(waiting.Copy(this, frame), cancellationToken);
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<bool> AppendLaterAsync(WaitingFrame frame, CancellationToken cancellationToken)
     {
-        cancellationToken.ThrowIfCancellationRequested();
-        var frame = new WaitingFrame(wireId, payload);
-        bool hasRoom;
-        Writer writer = Writer.Nobody;
-        using (_gate.Hold())
+        try
         {
-            if (_isClosed)
-                return false;
-            hasRoom = waiting.TryAdd(frame);
-            if (hasRoom)
+            bool hasRoom;
+            Writer writer = Writer.Nobody;
+            using (_gate.Hold())
             {
-                AdmitWaiting(); // room may have come since the caller looked
-                writer = ChooseWriter();
+                if (_isClosed)
+                    return false;
+                hasRoom = waiting.TryAdd(frame);
+                if (hasRoom)
+                {
+                    AdmitWaiting(); // room may have come since the caller looked
+                    writer = ChooseWriter();
+                }
             }
-        }
 
-        if (!hasRoom)
-        {
-            onTooManyWaiting();
-            return false;
-        }
-
-        Start(writer);
-        using CancellationTokenRegistration registration = cancellationToken.UnsafeRegister(
-            static (state, token) =>
+            if (!hasRoom)
             {
-                var (queue, frame) = ((SendQueue, WaitingFrame))state!;
-                queue.GiveUp(frame, token);
-            }, (this, frame));
-        return await frame.Appended.Task.ConfigureAwait(false);
+                onTooManyWaiting();
+                return false;
+            }
+
+            Start(writer);
+            using (cancellationToken.UnsafeRegister(static (state, token) => ((WaitingFrame)state!).Queue.GiveUp((WaitingFrame)state, token), frame))
+                return await frame.Appended.ConfigureAwait(false);
+        }
+        finally
+        {
+            waiting.Recycle(frame); // after the registration, which waits for a callback that runs
+        }
     }
 
     /// <summary>Holds the calling thread's frames back until <see cref="Uncork"/>, many bytes excepted. Called by the receive loop only.</summary>
@@ -161,7 +172,7 @@ internal sealed class SendQueue(
         {
             _corkedThread = 0;
             if (!_isWriting && _gathered.Count > 0)
-                (_isWriting, writer) = (true, by);
+                writer = Chosen(by);
         }
 
         Start(writer);
@@ -179,7 +190,7 @@ internal sealed class SendQueue(
             _drained ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
             drained = _drained.Task;
             if (!_isWriting && _gathered.Count > 0)
-                (_isWriting, writer) = (true, Writer.Caller);
+                writer = Chosen(Writer.Caller);
             else if (!_isWriting)
                 _drained.TrySetResult();
         }
@@ -199,9 +210,9 @@ internal sealed class SendQueue(
         }
     }
 
-    /// <summary>Writes what has gathered, one batch. Called by whoever <see cref="ChooseWriter"/> chose, and never throws.</summary>
+    // Writes what has gathered, one batch. Called by whoever was chosen, and never throws.
     [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "The write has completed; a pooled task source wants to be asked.")]
-    public void WriteBatch()
+    private void WriteBatch()
     {
         byte[] taken;
         int count; // 0 if the queue was abandoned meanwhile
@@ -242,23 +253,70 @@ internal sealed class SendQueue(
 
     // Not while a frame waits for room: the loop's own thread may be blocked until it gets some.
     private bool IsHeldBack
-        => _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < SenderWritesAt && waiting.First is null;
+        => _corkedThread != 0 && _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < SenderWritesAt && waiting.First is null;
+
+    // The common case of a burst, told by one look: whoever writes or visits next sees to what was appended.
+    private bool HasWriter => _isWriting || (_isListed && _gathered.Count < SenderWritesAt);
 
     private bool HasRoomFor(int size) => Pending == 0 || Pending + size <= maxPendingBytes;
 
     // Called under the gate when there may be something to write.
     private Writer ChooseWriter()
     {
-        if (_isWriting || _gathered.Count == 0 || IsHeldBack)
+        if (HasWriter || _gathered.Count == 0 || IsHeldBack)
             return Writer.Nobody;
-        _isWriting = true;
         if (_gathered.Count >= SenderWritesAt)
-            return Writer.Caller;
+            return Chosen(Writer.Caller);
         // Quietness of the connection alone is not enough: a loop over many connections would make each of them look quiet.
         long now = timeProvider.GetTimestamp();
         bool isQuiet = now - _lastWrite > _quietTicks && now - _lastWriteOfThread > _quietTicks;
         _lastWrite = _lastWriteOfThread = now;
-        return isQuiet ? Writer.Caller : Writer.Flusher;
+        return Chosen(isQuiet ? Writer.Caller : Writer.Flusher);
+    }
+
+    private Writer Chosen(Writer writer)
+    {
+        if (writer == Writer.Caller)
+        {
+            _isWriting = true;
+        }
+        else if (_isListed)
+        {
+            return Writer.Nobody;
+        }
+        else
+        {
+            _isListed = true;
+            _countAtVisit = _gathered.Count;
+            _visits = 0;
+        }
+
+        return writer;
+    }
+
+    /// <summary>
+    /// Called by the flusher. Writes what has gathered, one batch; but leaves a queue alone, and asks for another visit, whose senders
+    /// are still at it: they write themselves once it is worth it, and then the bytes need not change the core.
+    /// </summary>
+    public bool WriteOrComeAgain()
+    {
+        using (_gate.Hold())
+        {
+            bool isIdle = _isWriting || _gathered.Count == 0;
+            if (!isIdle && _gathered.Count != _countAtVisit && ++_visits < MaxVisits)
+            {
+                _countAtVisit = _gathered.Count;
+                return true;
+            }
+
+            _isListed = false;
+            if (isIdle)
+                return false;
+            _isWriting = true;
+        }
+
+        WriteBatch();
+        return false;
     }
 
     private void Start(Writer writer)
@@ -298,16 +356,19 @@ internal sealed class SendQueue(
     // What gathered meanwhile is for the flusher, even if a sender wrote this batch: nobody writes for all the others.
     private void EndBatch(byte[] taken)
     {
-        Writer writer = Writer.Flusher;
+        Writer writer = Writer.Nobody;
         using (_gate.Hold())
         {
             _inFlight = 0;
+            _isWriting = false;
             _gathered.GiveBack(taken);
             AdmitWaiting();
-            if (_gathered.Count == 0)
+            if (_gathered.Count > 0)
             {
-                writer = Writer.Nobody;
-                _isWriting = false;
+                writer = Chosen(Writer.Flusher);
+            }
+            else
+            {
                 _gathered.Release();
                 _drained?.TrySetResult();
             }
@@ -320,14 +381,11 @@ internal sealed class SendQueue(
     {
         while (!_isClosed && waiting.First is { } frame)
         {
-            int size = WireProtocol.HeaderBytes + frame.Payload.Length;
-            if (!HasRoomFor(size))
+            if (!HasRoomFor(frame.Bytes.Length))
                 return;
             waiting.TryRemove(frame);
-            Span<byte> bytes = _gathered.Reserve(size);
-            FrameWriter.WriteHeader(bytes, frame.WireId, frame.Payload.Length);
-            frame.Payload.Span.CopyTo(bytes[WireProtocol.HeaderBytes..]);
-            frame.Appended.TrySetResult(true);
+            frame.Bytes.CopyTo(_gathered.Reserve(frame.Bytes.Length));
+            frame.SetAppended(true);
         }
     }
 
@@ -343,7 +401,7 @@ internal sealed class SendQueue(
             writer = ChooseWriter();
         }
 
-        frame.Appended.TrySetCanceled(cancellationToken);
+        frame.SetCanceled(cancellationToken);
         Start(writer);
     }
 
@@ -353,7 +411,7 @@ internal sealed class SendQueue(
         while (waiting.First is { } frame)
         {
             waiting.TryRemove(frame);
-            frame.Appended.TrySetResult(false);
+            frame.SetAppended(false);
         }
     }
 

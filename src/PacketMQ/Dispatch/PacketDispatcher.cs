@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using PacketMQ.Serialization;
 using PacketMQ.Wire;
@@ -16,37 +17,35 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     /// <summary>Decodes and handles one packet. An incomplete task means that the handler still runs and uses the payload.</summary>
     public ValueTask DispatchAsync(int wireId, in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
     {
-        PacketRoute? route = _lastRoute;
-        if (route?.WireId != wireId && !connection.Routes.TryGetByWireId(wireId, out route))
-        {
-            Refuse(options.UnknownPacket, CloseReason.UnknownPacket, $"id {wireId}", $"The packet id {wireId} was not agreed on in the handshake.");
+        if (RouteTo(wireId) is not { } route)
             return default;
-        }
-
-        _lastRoute = route;
         options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, payload);
-        ValueTask handling;
         try
         {
-            handling = route.Packet.ReceiveAsync(payload, hasBinaryKeys, new PacketContext(connection, route));
-            if (handling.IsCompletedSuccessfully)
-            {
-                handling.GetAwaiter().GetResult(); // a pooled task source wants to be asked
-                return default;
-            }
-        }
-        catch (PayloadException exception)
-        {
-            Refuse(options.UnfitPayload, exception.Reason, route.Name, $"The payload of '{route.Name}' does not fit: {exception.Message}", exception);
-            return default;
+            return FollowAsync(route.Packet.ReceiveAsync(payload, hasBinaryKeys, new PacketContext(connection, route)), route);
         }
         catch (Exception exception)
         {
-            HandlerFailed(route, exception);
+            Failed(route, exception);
             return default;
         }
+    }
 
-        return AwaitAsync(handling, route);
+    /// <inheritdoc cref="DispatchAsync(int, in ReadOnlySequence{byte}, bool)"/>
+    public ValueTask DispatchAsync(int wireId, ArraySegment<byte> payload, bool hasBinaryKeys)
+    {
+        if (RouteTo(wireId) is not { } route)
+            return default;
+        options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, new ReadOnlySequence<byte>(payload));
+        try
+        {
+            return FollowAsync(route.Packet.ReceiveAsync(payload, hasBinaryKeys, new PacketContext(connection, route)), route);
+        }
+        catch (Exception exception)
+        {
+            Failed(route, exception);
+            return default;
+        }
     }
 
     /// <summary>Handles data that is decoded already.</summary>
@@ -60,6 +59,34 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         {
             HandlerFailed(route, exception);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private PacketRoute? RouteTo(int wireId)
+    {
+        PacketRoute? route = _lastRoute;
+        if (route is not null && route.WireId == wireId)
+            return route;
+        if (connection.Routes.TryGetByWireId(wireId, out route))
+            return _lastRoute = route;
+        Refuse(options.UnknownPacket, CloseReason.UnknownPacket, $"id {wireId}", $"The packet id {wireId} was not agreed on in the handshake.");
+        return null;
+    }
+
+    private ValueTask FollowAsync(ValueTask handling, PacketRoute route)
+    {
+        if (!handling.IsCompletedSuccessfully)
+            return AwaitAsync(handling, route);
+        handling.GetAwaiter().GetResult(); // a pooled task source wants to be asked
+        return default;
+    }
+
+    private void Failed(PacketRoute route, Exception exception)
+    {
+        if (exception is PayloadException unfit)
+            Refuse(options.UnfitPayload, unfit.Reason, route.Name, $"The payload of '{route.Name}' does not fit: {unfit.Message}", unfit);
+        else
+            HandlerFailed(route, exception);
     }
 
     private async ValueTask AwaitAsync(ValueTask handling, PacketRoute route)

@@ -33,7 +33,7 @@ public sealed class SendQueueTests
     public async Task Head_and_body_make_one_payload()
     {
         _writer.IsOpen = true;
-        _queue.TryAppend(0x1234, [1, 2], [3, 4, 5]);
+        _queue.TryAppend(new EncodedFrame(0x1234, [1, 2, 3, 4, 5]));
         await _queue.CloseAsync().Soon();
         Assert.Equal([0, 0, 0, 7, 0x12, 0x34, 1, 2, 3, 4, 5], _writer.Bytes);
     }
@@ -121,9 +121,9 @@ public sealed class SendQueueTests
         bool isToldFirst = false;
         Task<bool>? waiting = null;
         var queue = NewQueue(Bound, _ => isToldFirst = !waiting!.IsCompleted);
-        queue.TryAppend(1, new byte[900], []);
+        queue.TryAppend(new EncodedFrame(1, new byte[900]));
         await _writer.Blocked.Soon();
-        waiting = queue.AppendLaterAsync(2, new byte[900], CancellationToken.None).AsTask();
+        waiting = queue.AppendLaterAsync(new EncodedFrame(2, new byte[900]), CancellationToken.None).AsTask();
         _writer.Fail();
         Assert.False(await waiting.Soon());
         Assert.True(isToldFirst);
@@ -217,10 +217,10 @@ public sealed class SendQueueTests
     public async Task A_large_batch_is_written_in_parts_so_that_a_slow_transport_shows_progress()
     {
         var queue = NewQueue(4_000_000, _failures.Add);
-        queue.TryAppend(1, [], new byte[10]);
+        queue.TryAppend(new EncodedFrame(1, new byte[10]));
         await _writer.Blocked.Soon();
         for (int i = 0; i < 30; i++)
-            Assert.Equal(AppendResult.Accepted, queue.TryAppend(2, [], new byte[99_000]));
+            Assert.Equal(AppendResult.Accepted, queue.TryAppend(new EncodedFrame(2, new byte[99_000])));
         _writer.IsOpen = true;
         await queue.CloseAsync().Soon();
         Assert.InRange(_writer.LargestWrite, 64 * 1024, 256 * 1024);
@@ -282,16 +282,16 @@ public sealed class SendQueueTests
     private SendQueue NewQueue(int bound, Action<Exception> onFailed)
         => new(_writer, bound, new WaitingFrames(WaitingBound, WaitingCount), new WatchedTime(), onFailed, () => _overflows++);
 
-    private AppendResult Append(int length, byte id) => _queue.TryAppend(id, new byte[2], new byte[length]);
+    private AppendResult Append(int length, byte id) => _queue.TryAppend(new EncodedFrame(id, new byte[2 + length]));
 
     private async Task<AppendResult> AppendAsync(int length, byte id)
     {
         AppendResult result = Append(length, id);
         if (result != AppendResult.Full)
             return result;
-        return await _queue.AppendLaterAsync(id, new byte[2 + length], CancellationToken.None).Soon() ? AppendResult.Accepted : AppendResult.Closed;
+        return await _queue.AppendLaterAsync(new EncodedFrame(id, new byte[2 + length]), CancellationToken.None).Soon() ? AppendResult.Accepted : AppendResult.Closed;
     }
 
     private Task<bool> AppendLater(int length, byte id, CancellationToken cancellationToken = default)
-        => _queue.AppendLaterAsync(id, new byte[length], cancellationToken).AsTask();
+        => _queue.AppendLaterAsync(new EncodedFrame(id, new byte[length]), cancellationToken).AsTask();
 }
