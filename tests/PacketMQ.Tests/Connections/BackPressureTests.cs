@@ -9,7 +9,10 @@ public sealed class BackPressureTests
     private const int PayloadBytes = 50_000;
     private static readonly PeerOptions Small = new()
     {
-        MaxPendingSendBytes = 200_000, MaxWaitingSendBytes = 20_000_000, MaxReadAheadBytes = 100_000, TimeProvider = new WatchedTime(),
+        MaxPendingSendBytes = 200_000,
+        MaxWaitingSendBytes = 20_000_000,
+        MaxReadAheadBytes = 100_000,
+        TimeProvider = new WatchedTime(),
     };
 
     [Theory, AllTransports]
