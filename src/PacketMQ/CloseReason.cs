@@ -76,6 +76,12 @@ public readonly record struct CloseReason
     /// <summary>The other side took nothing for <see cref="PeerOptions.SendTimeout"/> while data was waiting for it.</summary>
     public static CloseReason SlowConsumer => new("reason.slowconsumer", true);
 
+    /// <summary>
+    /// There is no room for the connection: <see cref="PeerOptions.MaxConnections"/>, <see cref="PeerOptions.MaxPendingHandshakes"/>,
+    /// <see cref="PeerOptions.MaxPendingHandshakesPerAddress"/> or <see cref="PeerOptions.MaxTotalBufferedBytes"/> is reached.
+    /// </summary>
+    public static CloseReason Overloaded => new("reason.overloaded", true);
+
     /// <summary>A frame's length is above the limit of the connection's state.</summary>
     public static CloseReason FrameTooLarge => new("reason.frametoolarge", true);
 

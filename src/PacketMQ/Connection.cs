@@ -26,6 +26,7 @@ public sealed class Connection
     private readonly TaskCompletionSource<CloseInfo> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TransportConnection _transport;
     private readonly RegistrySnapshot _registry;
+    private readonly BufferAccount _buffers;
     private readonly SendQueue _sendQueue;
     private readonly Session _session;
     private readonly PacketSender _sender;
@@ -35,10 +36,11 @@ public sealed class Connection
     private int _state;
     private Task? _cancellingWaits; // the loop's own
 
-    internal Connection(Peer peer, long id, TransportConnection transport, ILogger logger)
+    internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, ILogger logger)
     {
         Peer = peer;
         Id = id;
+        Seat = seat;
         _transport = transport;
         _logger = logger;
         LocalEndPoint = transport.LocalEndPoint;
@@ -46,9 +48,12 @@ public sealed class Connection
         PeerOptions options = peer.Options;
         _registry = peer.Registry.Snapshot();
         _session = new Session(_registry.Contract, options.ToSessionLimits());
+        _buffers = new BufferAccount(peer.Buffers, CloseBecauseBuffersAreFull);
+        transport.UsePool(_buffers);
         _sendQueue = new SendQueue(
-            transport.Output, options.MaxPendingSendBytes, new WaitingFrames(options.MaxWaitingSendBytes, options.MaxWaitingSends),
-            options.TimeProvider, exception => RequestClose(CloseRequest.TransportFailed(exception)), CloseBecauseTooMuchWaits);
+            transport.Output, options.MaxPendingSendBytes, _buffers,
+            new WaitingFrames(options.MaxWaitingSendBytes, options.MaxWaitingSends, _buffers), options.TimeProvider, exception => RequestClose(CloseRequest.TransportFailed(exception)),
+            CloseBecauseTooMuchWaits);
         _sender = new PacketSender(this, _session, _sendQueue, _decision, options);
         _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options, logger);
         _watch = new ConnectionWatch(this, _loop, _sendQueue, options);
@@ -78,6 +83,9 @@ public sealed class Connection
 
     /// <summary>The names that the other side listed in the handshake, without the control packets; empty before.</summary>
     public ImmutableArray<string> PeerPacketNames => [.. _session.PeerPackets.Select(packet => packet.Name)];
+
+    /// <summary>What it counts for among the peer's connections.</summary>
+    internal Admission.Seat Seat { get; }
 
     /// <summary>The server at the other end, on a memory client's connection.</summary>
     internal MemoryServer? MemoryServer { get; init; }
@@ -222,7 +230,7 @@ public sealed class Connection
         _ = _activated.Task.Exception; // nobody has to look
         await GuardAsync("the end", () => new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger).RunAsync(request)).ConfigureAwait(false);
         Volatile.Write(ref _state, (int)ConnectionState.Closed);
-        Peer.Forget(this);
+        Forget();
         _closed.TrySetResult(request.Info);
     }
 
@@ -230,6 +238,7 @@ public sealed class Connection
     {
         _sender.Routes = PacketRoutes.For(_registry.Registered, _registry.Own, agreement, Peer.Options.FallbackPacket);
         Volatile.Write(ref _state, (int)ConnectionState.Active);
+        Seat.EndHandshake();
         ConnectionLog.Made(_logger, Id, RemoteEndPoint);
         await GuardAsync("connection made", () => Peer.RaiseMade(this)).ConfigureAwait(false);
         await GuardAsync("connection made", () => Peer.CallMadeHookAsync(this)).ConfigureAwait(false);
@@ -257,7 +266,7 @@ public sealed class Connection
         _activated.TrySetException(new ConnectionClosedException(info));
         _ = _activated.Task.Exception; // nobody has to look
         Volatile.Write(ref _state, (int)ConnectionState.Closed);
-        Peer.Forget(this);
+        Forget();
         _closed.TrySetResult(info);
     }
 
@@ -281,6 +290,13 @@ public sealed class Connection
         }
     }
 
+    private void CloseBecauseBuffersAreFull()
+    {
+        RequestClose(
+            CloseReason.Overloaded, $"All connections together buffer too much, and this one holds {_buffers.Held} bytes of it.", Farewell.Cut);
+        _transport.Abort();
+    }
+
     private void CloseBecauseTooMuchWaits()
         => RequestClose(
             CloseReason.SlowConsumer,
@@ -291,6 +307,13 @@ public sealed class Connection
     {
         if (_decision.TryMake(request))
             _transport.Input.CancelPendingRead(); // wakes the loop
+    }
+
+    private void Forget()
+    {
+        Peer.Forget(this);
+        Seat.Leave();
+        _buffers.Close();
     }
 
     private async ValueTask RaiseEndAsync(CloseInfo info, bool wasMade)
@@ -308,12 +331,14 @@ public sealed class Connection
 
     private void Log(CloseInfo info, bool wasMade)
     {
-        if (!wasMade)
-            ConnectionLog.Refused(_logger, Id, RemoteEndPoint, info);
-        else if (info.Exception is ProtocolException)
+        if (wasMade && info.Exception is not ProtocolException)
+            ConnectionLog.Ended(_logger, Id, info);
+        else if (!Peer.Repeated.IsNews(wasMade ? ConnectionLog.ViolatedId : ConnectionLog.RefusedId, info.Reason.Name))
+            return; // it was counted
+        else if (wasMade)
             ConnectionLog.Violated(_logger, Id, info);
         else
-            ConnectionLog.Ended(_logger, Id, info);
+            ConnectionLog.Refused(_logger, Id, RemoteEndPoint, info);
     }
 
     private async Task InTimeAsync(string step, Task task)

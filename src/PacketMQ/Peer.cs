@@ -34,8 +34,11 @@ public abstract class Peer : IAsyncDisposable
         options.Validate();
         Registry = registry;
         Options = options;
-        _connections = new ConnectionTable(options.TimeProvider);
         _logger = new GuardedLogger(options.LoggerFactory.CreateLogger("PacketMQ." + GetType().Name));
+        Repeated = new RepeatedLog(_logger, options.TimeProvider);
+        Buffers = new BufferBudget(options.MaxTotalBufferedBytes, Repeated, _logger);
+        Admission = new Admission(options, Buffers, Repeated, _logger);
+        _connections = new ConnectionTable(options.TimeProvider, OnTick);
     }
 
     /// <summary>Raised once for each connection when its handshake is through, before its first packet is handled.</summary>
@@ -63,8 +66,22 @@ public abstract class Peer : IAsyncDisposable
     public ImmutableArray<Connection> Connections
         => [.. _connections.All.Where(connection => connection.State == ConnectionState.Active).OrderBy(connection => connection.Id)];
 
+    /// <summary>
+    /// How many connections found no room since the peer was made: <see cref="PeerOptions.MaxConnections"/>,
+    /// <see cref="PeerOptions.MaxPendingHandshakes"/>, <see cref="PeerOptions.MaxPendingHandshakesPerAddress"/> or
+    /// <see cref="PeerOptions.MaxTotalBufferedBytes"/> was reached. They raise no event.
+    /// </summary>
+    public long TurnedAwayConnections => Admission.TurnedAway;
+
     /// <summary>The last packets, if <see cref="PeerOptions.PacketLog"/> was given.</summary>
     public PacketLog? PacketLog => Options.PacketLog;
+
+    /// <summary>The log of what peers can cause as often as they like.</summary>
+    internal RepeatedLog Repeated { get; }
+
+    internal BufferBudget Buffers { get; }
+
+    private protected Admission Admission { get; }
 
     private protected ILogger Logger => _logger;
 
@@ -208,13 +225,22 @@ public abstract class Peer : IAsyncDisposable
     /// <param name="closeInfo">How it ends.</param>
     protected virtual ValueTask OnConnectionLostAsync(Connection connection, CloseInfo closeInfo) => default;
 
-    /// <summary>Begins a connection over a transport that is open. Null: the peer has stopped, and the transport was cut.</summary>
-    [SuppressMessage("Usage", "VSTHRD110:Observe result of async calls", Justification = "The connection's task never fails; StopAsync waits for its end.")]
-    internal Connection? Begin(TransportConnection transport) => Begin(transport, memoryServer: null);
+    /// <summary>Begins a connection that others opened. Null: it was cut, because the peer has stopped or has no room.</summary>
+    internal Connection? Begin(TransportConnection transport) => Begin(transport, memoryServer: null, isIncoming: true, out _);
 
-    private Connection? Begin(TransportConnection transport, MemoryServer? memoryServer)
+    /// <summary>Begins a connection over a transport that is open. Null: it was cut, and <paramref name="refusal"/> says why.</summary>
+    [SuppressMessage("Usage", "VSTHRD110:Observe result of async calls", Justification = "The connection's task never fails; StopAsync waits for its end.")]
+    internal Connection? Begin(TransportConnection transport, MemoryServer? memoryServer, bool isIncoming, out CloseInfo refusal)
     {
-        Connection? connection = _connections.Add(id => new Connection(this, id, transport, _logger) { MemoryServer = memoryServer });
+        Connection? connection = null;
+        refusal = Admission.TryEnter(transport.RemoteEndPoint, isIncoming, out Admission.Seat? seat) ?? StoppedInfo;
+        if (seat is not null)
+        {
+            connection = _connections.Add(id => new Connection(this, id, transport, seat, _logger) { MemoryServer = memoryServer });
+            if (connection is null)
+                seat.Leave();
+        }
+
         _ = connection is null ? Task.Run(() => RefuseAsync(transport)) : Task.Run(connection.RunAsync);
         return connection;
 
@@ -248,7 +274,8 @@ public abstract class Peer : IAsyncDisposable
     private protected async Task<Connection> ActivateAsync(
         TransportConnection transport, CancellationToken cancellationToken, MemoryServer? memoryServer = null)
     {
-        Connection connection = Begin(transport, memoryServer) ?? throw Stopped();
+        Connection connection = Begin(transport, memoryServer, isIncoming: false, out CloseInfo refusal)
+            ?? throw new ConnectionClosedException(refusal);
         try
         {
             await connection.Activated.WaitAsync(cancellationToken).ConfigureAwait(false);
@@ -270,6 +297,7 @@ public abstract class Peer : IAsyncDisposable
             connection.RequestClose(CloseReason.Shutdown, "This side stopped.", Farewell.SoftQuit);
         await Task.WhenAll(connections.Select(connection => connection.Closed)).ConfigureAwait(false);
         _connections.Dispose();
+        Repeated.Flush(isLast: true);
         _stopped.TrySetResult();
     }
 
@@ -279,6 +307,14 @@ public abstract class Peer : IAsyncDisposable
             connection.Abort();
     }
 
-    private protected static ConnectionClosedException Stopped()
-        => new(new CloseInfo(CloseReason.Shutdown, CloseInitiator.Local, "This peer has stopped; it makes no more connections."));
+    private void OnTick()
+    {
+        Repeated.Flush();
+        Buffers.Check();
+    }
+
+    private static CloseInfo StoppedInfo
+        => new(CloseReason.Shutdown, CloseInitiator.Local, "This peer has stopped; it makes no more connections.");
+
+    private protected static ConnectionClosedException Stopped() => new(StoppedInfo);
 }

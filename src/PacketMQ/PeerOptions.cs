@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using PacketMQ.Connections;
 using PacketMQ.Wire;
 
 namespace PacketMQ;
@@ -71,6 +72,33 @@ public sealed record PeerOptions
     /// <summary>How many bytes are read ahead while a handler is still busy; then reading stops until it returns. Default 1 048 576.</summary>
     public int MaxReadAheadBytes { get; init; } = 1_048_576;
 
+    /// <summary>
+    /// How many connections the peer may have at once, those in their handshake and those that are ending included; <see langword="null"/>:
+    /// any number. One more is closed at once, as <see cref="CloseReason.Overloaded"/>. Default 65 536, or on Linux 80 % of the open files that
+    /// the process may have, less 128 at least, if that is less.
+    /// </summary>
+    public int? MaxConnections { get; init; } = DescriptorLimit.DefaultMaxConnections;
+
+    /// <summary>
+    /// How many connections that others opened may be in their handshake at once; <see langword="null"/>: any number. One more is closed at
+    /// once, as <see cref="CloseReason.Overloaded"/>. Default 1 024.
+    /// </summary>
+    public int? MaxPendingHandshakes { get; init; } = 1_024;
+
+    /// <summary>
+    /// How many of them may come from one address, which for IPv6 is a network of 64 bits; <see langword="null"/>: any number. Programs of the
+    /// same machine are not counted. Default 64.
+    /// </summary>
+    public int? MaxPendingHandshakesPerAddress { get; init; } = 64;
+
+    /// <summary>
+    /// How many bytes all socket connections of the process may hold in their buffers; <see langword="null"/>: any number. From seven eighths
+    /// of it this peer takes no new connections; above it, it closes those of its own that hold the most, both as
+    /// <see cref="CloseReason.Overloaded"/>. At least <see cref="MaxFrameBytes"/> and <see cref="MaxPendingSendBytes"/>; default a quarter of
+    /// the memory that the garbage collector may use, and at least 16 MiB.
+    /// </summary>
+    public long? MaxTotalBufferedBytes { get; init; } = Math.Max(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4, 16 * 1024 * 1024);
+
     /// <summary>How many connections the system may hold back for a listener. Default 512.</summary>
     public int AcceptBacklog { get; init; } = 512;
 
@@ -117,6 +145,11 @@ public sealed record PeerOptions
         CheckRange(MaxWaitingSendBytes, WireProtocol.MaxLegacyFrameBytes, largestFrame, nameof(MaxWaitingSendBytes));
         CheckRange(MaxWaitingSends, 1, int.MaxValue, nameof(MaxWaitingSends));
         CheckRange(MaxReadAheadBytes, 1, largestFrame, nameof(MaxReadAheadBytes));
+        CheckRange(MaxConnections ?? 1, 1, int.MaxValue, nameof(MaxConnections));
+        CheckRange(MaxPendingHandshakes ?? 1, 1, int.MaxValue, nameof(MaxPendingHandshakes));
+        CheckRange(MaxPendingHandshakesPerAddress ?? 1, 1, int.MaxValue, nameof(MaxPendingHandshakesPerAddress));
+        CheckBudget(MaxFrameBytes, nameof(MaxFrameBytes));
+        CheckBudget(MaxPendingSendBytes, nameof(MaxPendingSendBytes));
         CheckRange(AcceptBacklog, 1, 65_535, nameof(AcceptBacklog));
         CheckTime(HandshakeTimeout, nameof(HandshakeTimeout));
         CheckTime(MinReceiveRateGracePeriod, nameof(MinReceiveRateGracePeriod));
@@ -145,6 +178,16 @@ public sealed record PeerOptions
         MaxPacketTypes = MaxPacketTypes,
         AllowUnequalPackets = PacketMismatch == PacketMismatch.Allow,
     };
+
+    private void CheckBudget(int limit, string option)
+    {
+        if (MaxTotalBufferedBytes < limit)
+        {
+            throw new ArgumentException(
+                $"{option} is {limit}, but all connections together may buffer only {MaxTotalBufferedBytes} bytes ({nameof(MaxTotalBufferedBytes)}).",
+                nameof(MaxTotalBufferedBytes));
+        }
+    }
 
     private static void CheckRange(int value, int least, int most, string option)
     {

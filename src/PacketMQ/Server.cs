@@ -73,7 +73,8 @@ public class Server : Peer
                 throw Stopped();
             }
 
-            var acceptor = new Acceptor(listener, Begin, Options.TimeProvider, Logger);
+            listener.Admits = new Door(Admission).Admits;
+            var acceptor = new Acceptor(listener.LocalEndPoint, listener.AcceptAsync, listener, Begin, Options.TimeProvider, Logger);
             _acceptors.Add(acceptor);
             return acceptor.LocalEndPoint;
         }

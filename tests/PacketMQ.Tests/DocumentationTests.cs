@@ -87,8 +87,7 @@ public partial class DocumentationTests
     public void Every_close_reason_has_one_row_in_the_table_of_reasons()
     {
         IEnumerable<string> members = typeof(CloseReason).GetProperties(BindingFlags.Public | BindingFlags.Static).Select(member => $"`{member.Name}`");
-        IEnumerable<string> rows = Pages["docs/closing-and-errors.md"].Rows("Every reason, and what each end sees").Select(row => row[0]);
-        Assert.Equal(members.Order(), rows.Order());
+        Assert.Equal(members.Order(), ReasonRows().Select(row => row[0]).Order());
     }
 
     [Fact]
@@ -100,6 +99,8 @@ public partial class DocumentationTests
         Assert.Equal(options.Select(option => option.Name).Order(), rows.Keys.Order());
         foreach (PropertyInfo option in options)
         {
+            if (option.Name is nameof(PeerOptions.MaxConnections) or nameof(PeerOptions.MaxTotalBufferedBytes))
+                continue; // depend on the machine: said in words
             string? expected = option.GetValue(defaults) switch
             {
                 int number => number.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture).Replace(',', ' '),
@@ -177,6 +178,8 @@ public partial class DocumentationTests
         Assert.NotNull(FaultOfCommand("make"));
         Assert.Null(FaultOfCommand("dotnet run --project samples/Echo"));
     }
+
+    internal static IEnumerable<string[]> ReasonRows() => Pages["docs/closing-and-errors.md"].Rows("Every reason, and what each end sees");
 
     private static void AssertNone(IEnumerable<string> faults) => Assert.Equal("", string.Join("\n\n", faults));
 

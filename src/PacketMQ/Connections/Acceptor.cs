@@ -13,17 +13,26 @@ internal sealed class Acceptor : IAsyncDisposable
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
-    private readonly SocketListener _listener;
+    private readonly Func<CancellationToken, ValueTask<TransportConnection>> _accept;
+    private readonly IDisposable _listener;
     private readonly Func<TransportConnection, Connection?> _begin;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly CancellationTokenSource _stopping = new();
     private readonly Task _loop;
 
-    public Acceptor(SocketListener listener, Func<TransportConnection, Connection?> begin, TimeProvider time, ILogger logger)
+    /// <param name="localEndPoint">Where it listens.</param>
+    /// <param name="accept">Waits for the next connection.</param>
+    /// <param name="listener">What to dispose of at the end.</param>
+    /// <param name="begin">Takes the connection.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="logger">The log.</param>
+    public Acceptor(
+        EndPoint localEndPoint, Func<CancellationToken, ValueTask<TransportConnection>> accept, IDisposable listener,
+        Func<TransportConnection, Connection?> begin, TimeProvider time, ILogger logger)
     {
-        (_listener, _begin, _time, _logger) = (listener, begin, time, logger);
-        LocalEndPoint = listener.LocalEndPoint;
+        (_accept, _listener, _begin, _time, _logger) = (accept, listener, begin, time, logger);
+        LocalEndPoint = localEndPoint;
         _loop = Task.Run(RunAsync);
     }
 
@@ -45,7 +54,7 @@ internal sealed class Acceptor : IAsyncDisposable
         {
             try
             {
-                TransportConnection transport = await _listener.AcceptAsync(_stopping.Token).ConfigureAwait(false);
+                TransportConnection transport = await _accept(_stopping.Token).ConfigureAwait(false);
                 pause = FirstPause;
                 _begin(transport);
             }

@@ -54,7 +54,8 @@ internal sealed class ConnectionEnd(
         }
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
-            ConnectionLog.CloseStepTimedOut(logger, connection.Id, step, options.CloseTimeout);
+            if (connection.Peer.Repeated.IsNews(ConnectionLog.CloseStepTimedOutId, step))
+                ConnectionLog.CloseStepTimedOut(logger, connection.Id, step, options.CloseTimeout);
             Observe(task);
             return false;
         }

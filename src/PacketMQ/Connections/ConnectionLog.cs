@@ -5,6 +5,12 @@ namespace PacketMQ.Connections;
 /// <summary>What connections log: never a payload, and text from the other side only escaped and cut. Event ids 100 to 199.</summary>
 internal static partial class ConnectionLog
 {
+    public const int RefusedId = 103;
+    public const int ViolatedId = 104;
+    public const int CloseStepTimedOutId = 107;
+    public const int TurnedAwayId = 111;
+    public const int BuffersFullId = 112;
+
     [LoggerMessage(100, LogLevel.Debug, "Connection {ConnectionId} to {RemoteEndPoint} begins.")]
     public static partial void Begins(ILogger logger, long connectionId, object? remoteEndPoint);
 
@@ -14,10 +20,10 @@ internal static partial class ConnectionLog
     [LoggerMessage(102, LogLevel.Information, "Connection {ConnectionId} ended: {CloseInfo}")]
     public static partial void Ended(ILogger logger, long connectionId, CloseInfo closeInfo);
 
-    [LoggerMessage(103, LogLevel.Warning, "Connection {ConnectionId} to {RemoteEndPoint} was refused in the handshake: {CloseInfo}")]
+    [LoggerMessage(RefusedId, LogLevel.Warning, "Connection {ConnectionId} to {RemoteEndPoint} was refused in the handshake: {CloseInfo}")]
     public static partial void Refused(ILogger logger, long connectionId, object? remoteEndPoint, CloseInfo closeInfo);
 
-    [LoggerMessage(104, LogLevel.Warning, "Connection {ConnectionId} ended because the other side broke the protocol: {CloseInfo}")]
+    [LoggerMessage(ViolatedId, LogLevel.Warning, "Connection {ConnectionId} ended because the other side broke the protocol: {CloseInfo}")]
     public static partial void Violated(ILogger logger, long connectionId, CloseInfo closeInfo);
 
     [LoggerMessage(105, LogLevel.Critical, "Connection {ConnectionId} ended by an error of the library itself.")]
@@ -26,7 +32,7 @@ internal static partial class ConnectionLog
     [LoggerMessage(106, LogLevel.Error, "Connection {ConnectionId}: the application's callback for {Occasion} threw.")]
     public static partial void CallbackFailed(ILogger logger, Exception exception, long connectionId, string occasion);
 
-    [LoggerMessage(107, LogLevel.Warning, "Connection {ConnectionId}: {Step} took longer than the close time-out of {CloseTimeout}; going on without it.")]
+    [LoggerMessage(CloseStepTimedOutId, LogLevel.Warning, "Connection {ConnectionId}: {Step} took longer than the close time-out of {CloseTimeout}; going on without it.")]
     public static partial void CloseStepTimedOut(ILogger logger, long connectionId, string step, TimeSpan closeTimeout);
 
     [LoggerMessage(108, LogLevel.Error, "Accepting on {LocalEndPoint} failed; trying again after {Pause}.")]
@@ -34,4 +40,13 @@ internal static partial class ConnectionLog
 
     [LoggerMessage(109, LogLevel.Error, "Connection {ConnectionId}: a handler or callback of the application blocks its thread and does not let the connection end; it was cut.")]
     public static partial void LeftBehind(ILogger logger, long connectionId);
+
+    [LoggerMessage(110, LogLevel.Warning, "{Count} more events {RepeatedEventId} like the last one ({Kind}) were not logged one by one.")]
+    public static partial void Repeated(ILogger logger, int count, int repeatedEventId, string kind);
+
+    [LoggerMessage(TurnedAwayId, LogLevel.Warning, "A connection from {RemoteEndPoint} was turned away. {Cause}")]
+    public static partial void TurnedAway(ILogger logger, object? remoteEndPoint, string cause);
+
+    [LoggerMessage(BuffersFullId, LogLevel.Warning, "All connections together buffer more than {MaxTotalBufferedBytes} bytes: {Count} that hold the most are closed.")]
+    public static partial void BuffersFull(ILogger logger, long maxTotalBufferedBytes, int count);
 }

@@ -9,13 +9,19 @@ internal sealed class ConnectionTable : IDisposable
 
     private readonly ConcurrentDictionary<long, Connection> _connections = new();
     private readonly Lock _gate = new();
+    private readonly Action _onTick;
     private readonly ITimer _heartbeat;
     private bool _isBeating;
     private bool _isClosed;
     private long _lastId;
 
-    public ConnectionTable(TimeProvider timeProvider)
-        => _heartbeat = timeProvider.CreateTimer(static table => ((ConnectionTable)table!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    /// <param name="timeProvider">The heartbeat's clock.</param>
+    /// <param name="onTick">What else a heartbeat does.</param>
+    public ConnectionTable(TimeProvider timeProvider, Action onTick)
+    {
+        _onTick = onTick;
+        _heartbeat = timeProvider.CreateTimer(static table => ((ConnectionTable)table!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
 
     /// <summary>All connections, those in their handshake and those that are ending included, in no order.</summary>
     public IEnumerable<Connection> All => _connections.Select(pair => pair.Value);
@@ -60,6 +66,7 @@ internal sealed class ConnectionTable : IDisposable
     {
         foreach ((_, Connection connection) in _connections)
             connection.Tick();
+        _onTick();
         if (!_connections.IsEmpty)
             return;
         lock (_gate)

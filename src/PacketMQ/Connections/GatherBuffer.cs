@@ -6,7 +6,7 @@ namespace PacketMQ.Connections;
 /// Bytes that gather while others are being written: two pooled arrays that change places. Nothing is held while there are no bytes.
 /// Not safe for several threads: its queue's gate guards it.
 /// </summary>
-internal struct GatherBuffer
+internal struct GatherBuffer(ArrayPool<byte> pool)
 {
     private const int FirstBytes = 4 * 1024;
 
@@ -42,7 +42,7 @@ internal struct GatherBuffer
         if (_spare is null && taken.Length > 0)
             _spare = taken;
         else if (taken.Length > 0)
-            ArrayPool<byte>.Shared.Return(taken);
+            pool.Return(taken);
     }
 
     /// <summary>Forgets what has gathered and returns both arrays to the pool.</summary>
@@ -53,10 +53,10 @@ internal struct GatherBuffer
         Return(ref _spare);
     }
 
-    private static void Return(ref byte[]? array)
+    private readonly void Return(ref byte[]? array)
     {
         if (array is not null)
-            ArrayPool<byte>.Shared.Return(array);
+            pool.Return(array);
         array = null;
     }
 
@@ -71,7 +71,7 @@ internal struct GatherBuffer
         }
         else
         {
-            larger = ArrayPool<byte>.Shared.Rent(Math.Max(needed, 2 * (_gathering?.Length ?? 0)));
+            larger = pool.Rent(Math.Max(needed, 2 * (_gathering?.Length ?? 0)));
         }
 
         _gathering.AsSpan(0, Count).CopyTo(larger);

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
@@ -28,7 +29,7 @@ internal enum AppendResult
 /// not wait for a handler that takes its time.
 /// </remarks>
 internal sealed class SendQueue(
-    PipeWriter output, int maxPendingBytes, WaitingFrames waiting, TimeProvider timeProvider, Action<Exception> onFailed, Action onTooManyWaiting)
+    PipeWriter output, int maxPendingBytes, ArrayPool<byte> pool, WaitingFrames waiting, TimeProvider timeProvider, Action<Exception> onFailed, Action onTooManyWaiting)
 {
     private const int SenderWritesAt = 64 * 1024;
 
@@ -45,7 +46,7 @@ internal sealed class SendQueue(
     private readonly long _quietTicks = Math.Max(1, timeProvider.TimestampFrequency / 50_000); // 20 µs
     private readonly Flusher _flusher = Flusher.Next();
     private SpinGate _gate; // guards the waiting frames, and all below
-    private GatherBuffer _gathered;
+    private GatherBuffer _gathered = new(pool);
     private TaskCompletionSource? _drained;
     private int _inFlight; // bytes that the writer has taken and not yet written
     private int _progress;

@@ -9,13 +9,16 @@ namespace PacketMQ.Connections;
 /// </summary>
 /// <param name="maxBytes">How many bytes may wait; one frame may always.</param>
 /// <param name="maxCount">How many frames may wait.</param>
-internal sealed class WaitingFrames(long maxBytes, int maxCount)
+/// <param name="account">Where the bytes count.</param>
+internal sealed class WaitingFrames(long maxBytes, int maxCount, BufferAccount account)
 {
+    // What a frame that waits costs besides its bytes.
+    private const int Overhead = 512;
+
     private WaitingFrame? _last;
     private WaitingFrame? _spare; // whoever waited once will wait again
     private int _count;
-
-    public long Bytes { get; private set; }
+    private long _bytes;
 
     public WaitingFrame? First { get; private set; }
 
@@ -38,9 +41,10 @@ internal sealed class WaitingFrames(long maxBytes, int maxCount)
     /// <summary>Adds a frame behind the others. False: there is no room; it was not added.</summary>
     public bool TryAdd(WaitingFrame frame)
     {
-        if (_count >= maxCount || (_count > 0 && Bytes + frame.Bytes.Length > maxBytes))
+        if (_count >= maxCount || (_count > 0 && _bytes + frame.Bytes.Length > maxBytes))
             return false;
-        Bytes += frame.Bytes.Length;
+        _bytes += frame.Bytes.Length;
+        account.Add(frame.Bytes.Length + Overhead);
         _count++;
         frame.IsWaiting = true;
         frame.Previous = _last;
@@ -67,7 +71,8 @@ internal sealed class WaitingFrames(long maxBytes, int maxCount)
         else
             frame.Next.Previous = frame.Previous;
         (frame.Previous, frame.Next) = (null, null);
-        Bytes -= frame.Bytes.Length;
+        _bytes -= frame.Bytes.Length;
+        account.Add(-frame.Bytes.Length - Overhead);
         _count--;
         return true;
     }

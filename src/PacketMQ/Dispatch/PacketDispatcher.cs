@@ -105,14 +105,16 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     {
         if (action == RefusalAction.Close)
             throw new ProtocolException(reason, message, exception);
-        DispatchLog.PacketSkipped(logger, connection.Id, packet, message);
+        if (connection.Peer.Repeated.IsNews(DispatchLog.PacketSkippedId, reason.Name))
+            DispatchLog.PacketSkipped(logger, connection.Id, packet, message);
     }
 
     private void HandlerFailed(PacketRoute route, Exception exception)
     {
         if (connection.IsOwnEnd(exception))
             return; // it gave up, or could not answer, because the connection is ending: no fault of its own
-        DispatchLog.HandlerFailed(logger, exception, connection.Id, route.Name);
+        if (connection.Peer.Repeated.IsNews(DispatchLog.HandlerFailedId, $"{route.Name}, {exception.GetType().Name}"))
+            DispatchLog.HandlerFailed(logger, exception, connection.Id, route.Name);
         try
         {
             connection.Peer.RaiseHandlerFailed(new HandlerFailedEventArgs(connection, route.Name, exception));

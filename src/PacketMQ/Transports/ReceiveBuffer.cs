@@ -13,7 +13,7 @@ internal sealed class ReceiveBuffer
     public const int SmallestArray = 4 * 1024;
     public const int LargestArray = 64 * 1024;
 
-    private readonly ArrayPool<byte> _pool;
+    private ArrayPool<byte> _pool;
 
     // The idle state is one segment without an array, so that waking up allocates nothing.
     private ReceiveSegment _first;
@@ -31,6 +31,9 @@ internal sealed class ReceiveBuffer
         _pool = pool;
         _first = _last = new ReceiveSegment();
     }
+
+    /// <summary>Takes another pool, while no array is held.</summary>
+    public void UsePool(ArrayPool<byte> pool) => _pool = pool;
 
     public bool IsEmpty => _first.RunningIndex + _start == _last.EndIndex;
 

@@ -43,6 +43,8 @@ internal sealed class SocketConnection : TransportConnection
 
     public override EndPoint? RemoteEndPoint { get; }
 
+    public override void UsePool(ArrayPool<byte> pool) => _input.UsePool(pool);
+
     public override void Abort()
     {
         _fault.CloseHere("The connection was aborted on this side.");

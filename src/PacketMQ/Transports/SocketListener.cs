@@ -13,6 +13,9 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
 
     private SocketListener(Socket socket) => _socket = socket;
 
+    /// <summary>Whether there is room for a client; if not, it is closed before anything is made for it. May say a last word on the socket.</summary>
+    public Func<Socket, bool> Admits { get; set; } = static _ => true;
+
     /// <summary>Where clients can connect to: with the port that the system has chosen if none was asked for.</summary>
     public EndPoint LocalEndPoint => _socket.LocalEndPoint!;
 
@@ -72,7 +75,9 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
             try
             {
                 socket = await _socket.AcceptAsync(cancellationToken).ConfigureAwait(false);
-                return new SocketConnection(socket);
+                if (Admits(socket))
+                    return new SocketConnection(socket);
+                socket.Dispose();
             }
             catch (SocketException exception) when (socket is not null
                 || exception.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)

@@ -34,6 +34,9 @@ internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ArrayPo
     // Reading: a read is running. Held: the consumer looks at its result until it calls AdvanceTo.
     private enum Phase { Idle, Reading, Held }
 
+    /// <summary>Takes another pool; before the first read only.</summary>
+    public void UsePool(ArrayPool<byte> other) => _buffer.UsePool(other);
+
     public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
     {
         if (cancellationToken.IsCancellationRequested)

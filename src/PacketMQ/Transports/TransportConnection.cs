@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Net;
 
@@ -17,6 +18,11 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
     public virtual EndPoint? LocalEndPoint => null;
 
     public virtual EndPoint? RemoteEndPoint => null;
+
+    /// <summary>Gives the pool for the buffers of this connection, if the transport has any of its own. Called before anything is read.</summary>
+    public virtual void UsePool(ArrayPool<byte> pool)
+    {
+    }
 
     /// <summary>Cuts the stream without a farewell. Pending reads and writes end at once. May be called from any thread, more than once.</summary>
     public abstract void Abort();

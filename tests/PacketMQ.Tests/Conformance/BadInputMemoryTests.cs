@@ -71,7 +71,7 @@ public sealed partial class BadInputMemoryTests
         const long most = 20 * 1024 * 1024;
         byte[] declared = [0, 16, 0, 2, 0, 0, .. new byte[1024 * 1024]];
         byte[] expected = [.. WireBytes.Init, .. WireBytes.SoftQuit(CloseReason.FrameTooLarge)];
-        await using var server = new Server(new PacketRegistry());
+        await using var server = new Server(new PacketRegistry(), new PeerOptions { MaxPendingHandshakes = null });
         EndPoint endPoint = server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
         int refused = 0;
         server.ConnectionRefused += (_, e) =>

@@ -1,3 +1,4 @@
+using System.Buffers;
 using PacketMQ.Connections;
 using PacketMQ.Tests.Support;
 
@@ -280,7 +281,7 @@ public sealed class SendQueueTests
     }
 
     private SendQueue NewQueue(int bound, Action<Exception> onFailed)
-        => new(_writer, bound, new WaitingFrames(WaitingBound, WaitingCount), new WatchedTime(), onFailed, () => _overflows++);
+        => new(_writer, bound, ArrayPool<byte>.Shared, new WaitingFrames(WaitingBound, WaitingCount, Accounts.New()), new WatchedTime(), onFailed, () => _overflows++);
 
     private AppendResult Append(int length, byte id) => _queue.TryAppend(new EncodedFrame(id, new byte[2 + length]));
 

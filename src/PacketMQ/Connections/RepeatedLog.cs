@@ -1,0 +1,100 @@
+using Microsoft.Extensions.Logging;
+
+namespace PacketMQ.Connections;
+
+/// <summary>
+/// Keeps a log readable under attack: of the events that peers can cause as often as they like, the first of a kind is a line, and what
+/// follows within a second is a count. The heartbeat sees to it that the count is told even if nothing more comes.
+/// </summary>
+internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
+{
+    // Some kinds come from the other side, such as its reason to quit.
+    private const int MaxKinds = 64;
+    private const string OtherKinds = "(others)";
+
+    private static readonly TimeSpan Window = TimeSpan.FromSeconds(1);
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<(int EventId, string Kind), Run> _runs = [];
+
+    /// <summary>Whether an event is to be logged; otherwise it was counted.</summary>
+    /// <param name="eventId">The event's id in the log.</param>
+    /// <param name="kind">What makes it the same as others: a reason, a name. Escaped, if it comes from outside.</param>
+    public bool IsNews(int eventId, string kind)
+    {
+        long now = timeProvider.GetTimestamp();
+        int repeated;
+        (int EventId, string Kind) key = (eventId, kind);
+        lock (_gate)
+        {
+            if (!_runs.TryGetValue(key, out Run? run))
+            {
+                if (_runs.Count >= MaxKinds)
+                    key.Kind = OtherKinds;
+                if (!_runs.TryGetValue(key, out run))
+                {
+                    _runs.Add(key, new Run(now));
+                    return true;
+                }
+            }
+
+            if (!run.HasPassed(timeProvider, now))
+            {
+                run.Count++;
+                return false;
+            }
+
+            repeated = run.Restart(now);
+        }
+
+        Tell(key, repeated);
+        return true;
+    }
+
+    /// <summary>Tells the counts of the windows that have passed.</summary>
+    /// <param name="isLast">Whether nobody calls again: then it tells them all.</param>
+    public void Flush(bool isLast = false)
+    {
+        List<((int, string) Key, int Count)>? repeated = null;
+        lock (_gate)
+        {
+            if (_runs.Count == 0)
+                return;
+            long now = timeProvider.GetTimestamp();
+            foreach (((int, string) key, Run run) in _runs)
+            {
+                if (!isLast && !run.HasPassed(timeProvider, now))
+                    continue;
+                if (run.Count > 0)
+                    (repeated ??= []).Add((key, run.Restart(now)));
+                else
+                    _runs.Remove(key);
+            }
+        }
+
+        foreach (((int, string) key, int count) in repeated ?? [])
+            Tell(key, count);
+    }
+
+    private void Tell((int EventId, string Kind) key, int count)
+    {
+        if (count > 0)
+            ConnectionLog.Repeated(logger, count, key.EventId, key.Kind);
+    }
+
+    private sealed class Run(long begun)
+    {
+        private long _begun = begun;
+
+        public int Count { get; set; }
+
+        public bool HasPassed(TimeProvider timeProvider, long now) => timeProvider.GetElapsedTime(_begun, now) >= Window;
+
+        public int Restart(long now)
+        {
+            int count = Count;
+            (_begun, Count) = (now, 0);
+            return count;
+        }
+    }
+}
