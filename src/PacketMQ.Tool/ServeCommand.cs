@@ -60,22 +60,23 @@ internal static class ServeCommand
             if (result.GetResult(socket) is not null && (result.GetResult(host) is { Implicit: false } || result.GetResult(port) is { Implicit: false }))
                 result.AddError("With --unix there is no --host and no --port.");
         });
+        var limits = new LimitOptions(command);
         command.SetAction(async (parsed, _) =>
         {
             IReadOnlyList<ServedPacket> served = parsed.GetValue(packets) is { Length: > 0 } given ? given : ServedPacket.Documented;
             BenchResponder? responder = parsed.GetValue(bench) ? new BenchResponder(surroundings.TimeProvider) : null;
             return await RunAsync(
                 parsed.GetValue(socket) ?? new ServerAddress(parsed.GetRequiredValue(host), parsed.GetValue(port)), parsed.GetValue(adapt), served, responder,
-                Report.ForServer(surroundings, parsed.GetValue(json)));
+                limits.Read(parsed) with { LoggerFactory = new ErrorLog(surroundings.Error) }, Report.ForServer(surroundings, parsed.GetValue(json)));
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        ServerAddress address, bool adapt, IReadOnlyList<ServedPacket> packets, BenchResponder? responder, Report report)
+        ServerAddress address, bool adapt, IReadOnlyList<ServedPacket> packets, BenchResponder? responder, PeerOptions options, Report report)
     {
         using var interruption = new Interruption();
-        await using var server = new Server(Register(packets, adapt, responder, report));
+        await using Server server = CreateServer(Register(packets, adapt, responder, report), options);
         server.ConnectionMade += (_, made) => report.Made(made.Connection);
         server.ConnectionLost += (_, lost) => report.Lost(lost.Connection, lost.CloseInfo);
         server.ConnectionRefused += (_, refused) => report.Refused(refused.Connection, refused.CloseInfo);
@@ -84,6 +85,18 @@ internal static class ServeCommand
         report.Serving(responder is null ? packets : [.. packets, .. BenchPackets.Served]);
         await server.RunAsync(interruption.Token);
         return ExitCode.Success;
+    }
+
+    private static Server CreateServer(PacketRegistry registry, PeerOptions options)
+    {
+        try
+        {
+            return new Server(registry, options);
+        }
+        catch (ArgumentException exception)
+        {
+            throw new CommandException(ExitCode.Usage, Sentence.WithoutParameterName(exception));
+        }
     }
 
     private static PacketRegistry Register(IReadOnlyList<ServedPacket> packets, bool adapt, BenchResponder? responder, Report report)

@@ -10,25 +10,42 @@ internal sealed class ToolProcess : IAsyncDisposable
     private readonly Process _process;
     private readonly Channel<string> _lines = Channel.CreateUnbounded<string>();
     private readonly Task _reading;
+    private readonly Channel<string> _errorLines = Channel.CreateUnbounded<string>();
     private readonly Task<string> _error;
 
     private ToolProcess(Process process)
     {
         _process = process;
-        _error = process.StandardError.ReadToEndAsync();
+        _error = ReadErrorAsync();
         _reading = ReadAsync();
     }
 
-    public static ToolProcess Start(params string[] arguments)
+    /// <summary>A server that may have only so many files and sockets open.</summary>
+    public static async Task<(ToolProcess Server, string Address)> ServeWithFewFilesAsync(int openFiles, params string[] arguments)
+    {
+        ToolProcess server = Start(openFiles, ["serve", "--port", "0", .. arguments]);
+        return (server, (await server.NextLineAsync("listening on "))["listening on ".Length..]);
+    }
+
+    public static ToolProcess Start(params string[] arguments) => Start(null, arguments);
+
+    private static ToolProcess Start(int? openFiles, string[] arguments)
     {
         string runtime = RuntimeEnvironment.GetRuntimeDirectory(); // <root>/shared/Microsoft.NETCore.App/<version>/
         string host = Path.GetFullPath(Path.Combine(runtime, "..", "..", "..", OperatingSystem.IsWindows() ? "dotnet.exe" : "dotnet"));
-        var start = new ProcessStartInfo(host)
+        var start = new ProcessStartInfo(openFiles is null ? host : "/bin/sh")
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        if (openFiles is { } limit)
+        {
+            start.ArgumentList.Add("-c");
+            start.ArgumentList.Add($"ulimit -n {limit} && exec \"$0\" \"$@\"");
+            start.ArgumentList.Add(host);
+        }
+
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "PacketMQ.Tool.dll"));
         foreach (string argument in arguments)
             start.ArgumentList.Add(argument);
@@ -64,6 +81,15 @@ internal sealed class ToolProcess : IAsyncDisposable
         }
     }
 
+    /// <summary>Waits for a line on standard error that begins so.</summary>
+    public async Task ErrorLineAsync(string beginning)
+    {
+        while (!(await _errorLines.Reader.ReadAsync().AsTask().Soon()).StartsWith(beginning, StringComparison.Ordinal))
+        {
+            // Something else.
+        }
+    }
+
     public async Task WriteInputAsync(string text)
     {
         await _process.StandardInput.WriteAsync(text);
@@ -93,6 +119,18 @@ internal sealed class ToolProcess : IAsyncDisposable
             _process.Kill();
         await _process.WaitForExitAsync();
         _process.Dispose();
+    }
+
+    private async Task<string> ReadErrorAsync()
+    {
+        var all = new System.Text.StringBuilder();
+        while (await _process.StandardError.ReadLineAsync() is { } line)
+        {
+            all.AppendLine(line);
+            _errorLines.Writer.TryWrite(line);
+        }
+
+        return all.ToString();
     }
 
     private async Task ReadAsync()
