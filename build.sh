@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chores of the project: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | picture | pack
+# The chores of the project: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | fuzz | picture | pack
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -38,9 +38,13 @@ case "${1:-}" in
     shift
     dotnet run -c Release --project bench/PacketMQ.PeerBench -- "$command" --out "artifacts/bench-$command" "$@"
     ;;
+  fuzz)
+    shift
+    fuzz/run.sh "$@"
+    ;;
   pack) dotnet pack -c Release -o artifacts ;;
   *)
-    echo "usage: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | picture | pack" >&2
+    echo "usage: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | fuzz | picture | pack" >&2
     exit 2
     ;;
 esac
