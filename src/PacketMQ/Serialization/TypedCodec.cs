@@ -58,7 +58,9 @@ internal sealed class TypedCodec<T>
     {
         try
         {
-            return hasBinaryKeys ? DecodeCopy(payload) : Decode(payload);
+            // Some of the serializer's converters check less when a value lies across segments (a Guid that is too short, text behind a
+            // decimal's digits), and how the network cut a payload must not decide what it is.
+            return hasBinaryKeys || !payload.IsSingleSegment ? DecodeCopy(payload, hasBinaryKeys) : Decode(payload);
         }
         catch (Exception e) when (e is not PayloadException && Cause(e) is not OutOfMemoryException)
         {
@@ -66,14 +68,15 @@ internal sealed class TypedCodec<T>
         }
     }
 
-    private T DecodeCopy(in ReadOnlySequence<byte> payload)
+    private T DecodeCopy(in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
     {
         int length = checked((int)payload.Length);
         byte[] copy = ArrayPool<byte>.Shared.Rent(length);
         try
         {
             payload.CopyTo(copy);
-            BinaryKeys.ToText(copy.AsSpan(0, length));
+            if (hasBinaryKeys)
+                BinaryKeys.ToText(copy.AsSpan(0, length));
             return Decode(new ReadOnlySequence<byte>(copy, 0, length));
         }
         finally

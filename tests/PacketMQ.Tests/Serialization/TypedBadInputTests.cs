@@ -62,6 +62,19 @@ public sealed class TypedBadInputTests
         Assert.Equal(1, Payload.ReadTyped<int>("d200000001"));
     }
 
+    /// <summary>The serializer's converters check less in segments; fuzzing found it.</summary>
+    [Theory]
+    [InlineData("82 a6416d6f756e74 a23104 a24964 c41030313233343536373839616263646566")] // a character behind the decimal's digits
+    [InlineData("82 a6416d6f756e74 a131 a24964 c403010203")] // three bytes where a Guid has 16
+    public void What_is_refused_in_one_piece_is_refused_in_segments(string hex)
+    {
+        byte[] payload = Payload.Bytes(hex);
+        var codec = TypedCodec<Exact>.Create();
+        Assert.Throws<PayloadException>(() => codec.Read(Payload.Whole(payload), hasBinaryKeys: false));
+        for (int length = 1; length < payload.Length; length++)
+            Assert.Throws<PayloadException>(() => codec.Read(Payload.InSegments(payload, length), hasBinaryKeys: false));
+    }
+
     [Fact]
     public void P01_another_type_is_a_mismatch()
     {

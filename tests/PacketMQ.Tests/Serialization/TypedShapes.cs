@@ -72,6 +72,9 @@ public partial record Flaky
 public partial record struct Moment(DateTime Time);
 
 [GenerateShape]
+public partial record Exact(decimal Amount, Guid Id);
+
+[GenerateShape]
 public partial record Extended(PacketExtension Extension, PacketExtension? Optional);
 
 [GenerateShape]
