@@ -6,8 +6,15 @@ namespace PacketMQ.Serialization;
 /// <summary>Reads one dynamic value. Recursive: the wire has bounded the depth, and <c>depth</c> does so once more.</summary>
 internal static class DynamicReader
 {
-    /// <summary>A declared count makes room for this many elements at most; for more the room grows with what arrives.</summary>
+    /// <summary>A map's declared count makes room for this many elements at most; for more the room grows with what arrives.</summary>
     private const int MaxPreallocation = 4_096;
+
+    private const int MinSharedInteger = -128;
+    private const int MaxSharedInteger = 255;
+
+    /// <summary>One byte of payload, or two, would be an object of 24 bytes each.</summary>
+    private static readonly object[] SharedIntegers =
+        [.. Enumerable.Range(MinSharedInteger, MaxSharedInteger - MinSharedInteger + 1).Select(number => (object)(long)number)];
 
     private static readonly object True = true;
     private static readonly object False = false;
@@ -42,7 +49,8 @@ internal static class DynamicReader
             case MessagePackType.String:
                 return reader.ReadString();
             case MessagePackType.Binary:
-                return reader.ReadBytes()!.Value.ToArray();
+                ReadOnlySequence<byte> bytes = reader.ReadBytes()!.Value;
+                return bytes.IsEmpty ? Array.Empty<byte>() : bytes.ToArray();
             case MessagePackType.Extension:
                 return ReadExtension(ref reader);
             case MessagePackType.Array:
@@ -57,10 +65,13 @@ internal static class DynamicReader
     private static object ReadInteger(ref MessagePackReader reader)
     {
         if (reader.NextCode != MessagePackCode.UInt64)
-            return reader.ReadInt64();
+            return Shared(reader.ReadInt64());
         ulong number = reader.ReadUInt64();
-        return number <= long.MaxValue ? (long)number : number;
+        return number <= long.MaxValue ? Shared((long)number) : number;
     }
+
+    private static object Shared(long number)
+        => number is >= MinSharedInteger and <= MaxSharedInteger ? SharedIntegers[number - MinSharedInteger] : number;
 
     private static object ReadExtension(ref MessagePackReader reader)
     {
@@ -76,14 +87,11 @@ internal static class DynamicReader
         int count = reader.ReadArrayHeader();
         if (count == 0)
             return [];
-        var items = new object?[Math.Min(count, MaxPreallocation)];
-        for (int i = 0; i < count; i++)
-        {
-            if (i == items.Length)
-                Array.Resize(ref items, (int)Math.Min(count, 2L * i));
-            items[i] = ReadValue(ref reader, depth);
-        }
 
+        // The wire has counted that every element of all open containers has a byte of its own.
+        var items = new object?[count];
+        for (int i = 0; i < count; i++)
+            items[i] = ReadValue(ref reader, depth);
         return items;
     }
 

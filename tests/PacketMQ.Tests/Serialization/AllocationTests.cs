@@ -43,6 +43,27 @@ public sealed class AllocationTests
         Assert.Equal(48, Measure.AllocatedBytes(() => codec.Read(whole, hasBinaryKeys: false)));
     }
 
+    /// <summary>Not what the array grew from, and no object for each value: a byte that costs 40 is what an attacker would send.</summary>
+    [Theory]
+    [InlineData("01")]
+    [InlineData("ff")]
+    [InlineData("ccff")]
+    [InlineData("d080")]
+    [InlineData("a0")]
+    [InlineData("c400")]
+    [InlineData("90")]
+    [InlineData("c3")]
+    public void Reading_many_small_values_allocates_the_array(string value)
+    {
+        byte[] bytes = Payload.Bytes(value);
+        byte[] payload = Payload.Container(0xdd, 50_000, output =>
+        {
+            for (int i = 0; i < 50_000; i++)
+                output.Write(bytes);
+        });
+        Assert.InRange(Measure.AllocatedBytes(() => Payload.Read(payload), times: 1), 8 * 50_000, 8 * 50_005 + 65_536);
+    }
+
     [Fact]
     public void Writing_dynamic_arrays_and_scalars_allocates_nothing()
     {
