@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Coverage-guided fuzzing with AFL++ and SharpFuzz: fuzz/run.sh [target|all] [seconds for each target]. Ends with one line a target; exit code 1: something
-# was found. $FUZZ_OUT (default: artifacts/fuzz) keeps the program, the corpora and the findings.
+# Coverage-guided fuzzing with AFL++ and SharpFuzz: fuzz/run.sh [target, "several targets" or all] [seconds for each target]. Ends with one line a
+# target; exit code 1: something was found. $FUZZ_OUT (default: artifacts/fuzz) keeps the program, the corpora and the findings.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

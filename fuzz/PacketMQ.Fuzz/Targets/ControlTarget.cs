@@ -9,8 +9,7 @@ namespace PacketMQ.Fuzz.Targets;
 /// </summary>
 internal static class ControlTarget
 {
-    /// <summary>An entry of six bytes becomes a string, a row of the list and one in each of two hash tables.</summary>
-    private const int Factor = 32;
+    private const int Factor = 16;
 
     private static readonly Contract Own = new(true, [new("chat", 16), new("move", 17), new("score", 300)]);
 

@@ -9,10 +9,8 @@ namespace PacketMQ.Fuzz.Targets;
 /// </summary>
 internal static class PayloadTarget
 {
-    /// <summary>
-    /// One byte can be a map or an array of its own, and the smallest dictionary with one entry has 216 bytes.
-    /// </summary>
-    private const int Factor = 96;
+    /// <summary>Two bytes can be a map with a key and a map in it, and the smallest dictionary with an entry has 216 bytes.</summary>
+    private const int Factor = 112;
 
     public static void Run(ReadOnlyMemory<byte> input)
     {

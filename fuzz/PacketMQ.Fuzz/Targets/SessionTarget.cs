@@ -11,8 +11,7 @@ namespace PacketMQ.Fuzz.Targets;
 /// </summary>
 internal static class SessionTarget
 {
-    /// <summary>The same as an id map's, of which there is one.</summary>
-    private const int Factor = 32;
+    private const int Factor = 16;
 
     private static readonly Contract[] Contracts =
     [
