@@ -7,5 +7,6 @@ await Packets.RunAsync();
 await AutoTypes.RunAsync();
 await Connecting.RunAsync();
 await Closing.RunAsync();
+await Tls.RunAsync();
 await FromPython.RunAsync();
 Console.WriteLine("all snippets ran");

@@ -7,10 +7,14 @@ namespace PacketMQ;
 /// <summary>Makes connections to servers over TCP or Unix domain sockets, to several at once if need be.</summary>
 public class Client : ClientPeer
 {
+    private readonly TlsCredentials? _tls;
+
     /// <inheritdoc/>
     public Client(PacketRegistry registry, PeerOptions? options = null)
         : base(registry, options)
     {
+        Options.Tls?.ValidateForClient();
+        _tls = Options.Tls is { } tls ? new TlsCredentials(tls) : null;
     }
 
     /// <summary>Connects to a server by name or address. Every address that the name has is tried.</summary>
@@ -31,13 +35,25 @@ public class Client : ClientPeer
     /// <summary>Connects to a server.</summary>
     /// <param name="endPoint">An <see cref="IPEndPoint"/>, <see cref="DnsEndPoint"/> or <see cref="UnixDomainSocketEndPoint"/>.</param>
     /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="InvalidOperationException">With TLS: the end point has no name, and <see cref="TlsOptions.TargetHost"/> is not set.</exception>
     /// <inheritdoc cref="ConnectAsync(string, int, CancellationToken)"/>
     public async Task<Connection> ConnectAsync(EndPoint endPoint, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(endPoint);
+        TlsHandshake? handshake = _tls is null ? null : new TlsHandshake(_tls, TargetHost(endPoint));
         TransportConnection transport = await OpenAsync(endPoint, cancellationToken).ConfigureAwait(false);
+        if (handshake is not null)
+            transport = new TlsConnection((SocketConnection)transport, handshake);
         return await ActivateAsync(transport, cancellationToken).ConfigureAwait(false);
     }
+
+    private string TargetHost(EndPoint endPoint) => Options.Tls!.TargetHost ?? endPoint switch
+    {
+        DnsEndPoint host => host.Host,
+        IPEndPoint address => address.Address.ToString(),
+        _ => throw new InvalidOperationException(
+            $"{endPoint} has no host name that the server could prove; set {nameof(TlsOptions)}.{nameof(TlsOptions.TargetHost)}."),
+    };
 
     private async Task<TransportConnection> OpenAsync(EndPoint endPoint, CancellationToken cancellationToken)
     {

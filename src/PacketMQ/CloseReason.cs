@@ -61,14 +61,29 @@ public readonly record struct CloseReason
     /// <summary>The other side ended the stream inside a frame: what it was sending is lost.</summary>
     public static CloseReason TruncatedFrame => new("reason.truncatedframe", true);
 
+    /// <summary>
+    /// The other side's TLS stream ended between two frames without a farewell: its program died, or somebody on the network has cut the
+    /// connection.
+    /// </summary>
+    public static CloseReason TruncatedStream => new("reason.truncatedstream", true);
+
     /// <summary>The transport failed: a reset, an unreachable network, an error of the socket.</summary>
     public static CloseReason ConnectionReset => new("reason.connectionreset", true);
 
     /// <summary>No connection could be made: nobody listens there, the name is unknown, the network does not answer.</summary>
     public static CloseReason Unreachable => new("reason.unreachable", true);
 
-    /// <summary>The handshake was not through within <see cref="PeerOptions.HandshakeTimeout"/>.</summary>
+    /// <summary>The handshake was not through within <see cref="PeerOptions.HandshakeTimeout"/>, or its TLS part within <see cref="TlsOptions.HandshakeTimeout"/>.</summary>
     public static CloseReason HandshakeTimeout => new("reason.handshaketimeout", true);
+
+    /// <summary>TLS failed: no common version or protocol, no certificate for the name, a broken record. The description says which.</summary>
+    public static CloseReason TlsFailed => new("reason.tlsfailed", true);
+
+    /// <summary>What came to a peer that speaks TLS was not TLS.</summary>
+    public static CloseReason TlsRequired => new("reason.tlsrequired", true);
+
+    /// <summary>One side refused the other's certificate, or did not get one. The description says whose, and why.</summary>
+    public static CloseReason CertificateRefused => new("reason.certificaterefused", true);
 
     /// <summary>A frame was begun and then arrived slower than <see cref="PeerOptions.MinReceiveRate"/>.</summary>
     public static CloseReason StalledFrame => new("reason.stalledframe", true);

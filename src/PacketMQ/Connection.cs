@@ -34,6 +34,7 @@ public sealed class Connection
     private readonly ConnectionWatch _watch;
     private readonly ILogger _logger;
     private int _state;
+    private bool _isOpening = true;
     private Task? _cancellingWaits; // the loop's own
 
     internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, ILogger logger)
@@ -75,6 +76,12 @@ public sealed class Connection
     /// <summary>The other end, if the transport has a name for it.</summary>
     public EndPoint? RemoteEndPoint { get; }
 
+    /// <summary>Whether what is sent is encrypted by <see cref="PeerOptions.Tls"/>. A stream that was attached is not known to be.</summary>
+    public bool IsEncrypted => Tls is not null;
+
+    /// <summary>What TLS has agreed on, and the other side's certificate; <see langword="null"/> in plain text, and before the TLS handshake is through.</summary>
+    public TlsDetails? Tls => _transport.Tls;
+
     /// <summary>Completes when the connection has ended entirely, with the way it ended. It never fails.</summary>
     public Task<CloseInfo> Closed => _closed.Task;
 
@@ -91,6 +98,9 @@ public sealed class Connection
     internal MemoryServer? MemoryServer { get; init; }
 
     internal PacketRoutes Routes => _sender.Routes ?? throw new InvalidOperationException("The connection is still in its handshake.");
+
+    /// <summary>Whether the transport's own handshake is still under way.</summary>
+    internal bool IsOpening => Volatile.Read(ref _isOpening);
 
     internal Task Activated => _activated.Task;
 
@@ -219,7 +229,7 @@ public sealed class Connection
     {
         Current.Value = this;
         ConnectionLog.Begins(_logger, Id, RemoteEndPoint);
-        RequestClose(await _loop.RunAsync().ConfigureAwait(false));
+        RequestClose(await OpenAsync().ConfigureAwait(false) ?? await _loop.RunAsync().ConfigureAwait(false));
         CloseRequest request = _decision.Request!;
         bool wasMade = _sender.Routes is not null;
         Interlocked.CompareExchange(ref _state, (int)ConnectionState.Closing, wasMade ? (int)ConnectionState.Active : (int)ConnectionState.Handshaking);
@@ -232,6 +242,45 @@ public sealed class Connection
         Volatile.Write(ref _state, (int)ConnectionState.Closed);
         Forget();
         _closed.TrySetResult(request.Info);
+    }
+
+    // The transport's own handshake, before a byte of ours. Null: it is through.
+    private async Task<CloseRequest?> OpenAsync()
+    {
+        ValueTask pending = _transport.OpenAsync();
+        if (pending.IsCompletedSuccessfully)
+        {
+            Volatile.Write(ref _isOpening, false);
+            return null;
+        }
+
+        Task opening = pending.AsTask();
+        try
+        {
+            if (await Task.WhenAny(opening, _decision.Made).ConfigureAwait(false) == opening)
+            {
+                await opening.ConfigureAwait(false);
+                return null;
+            }
+
+            // Nothing can be told to a side that has not got through it. The transport's end is the handshake's, soon.
+            _transport.Abort();
+            ConnectionEnd.Observe(opening);
+            return _decision.Request!;
+        }
+        catch (IOException exception)
+        {
+            return CloseRequest.TransportFailed(exception);
+        }
+        catch (Exception exception)
+        {
+            ConnectionLog.Internal(_logger, exception, Id);
+            return CloseRequest.InternalError(exception);
+        }
+        finally
+        {
+            Volatile.Write(ref _isOpening, false);
+        }
     }
 
     internal async ValueTask ActivateAsync(Agreement agreement)

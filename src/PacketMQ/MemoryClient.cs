@@ -8,8 +8,7 @@ public class MemoryClient : ClientPeer
     /// <inheritdoc/>
     public MemoryClient(PacketRegistry registry, PeerOptions? options = null)
         : base(registry, options)
-    {
-    }
+        => RefuseTls();
 
     /// <summary>Connects to a server in the same process.</summary>
     /// <param name="server">The server.</param>

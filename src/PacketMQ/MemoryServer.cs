@@ -6,6 +6,5 @@ public class MemoryServer : Peer
     /// <inheritdoc/>
     public MemoryServer(PacketRegistry registry, PeerOptions? options = null)
         : base(registry, options)
-    {
-    }
+        => RefuseTls();
 }

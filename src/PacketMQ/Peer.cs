@@ -317,4 +317,10 @@ public abstract class Peer : IAsyncDisposable
         => new(CloseReason.Shutdown, CloseInitiator.Local, "This peer has stopped; it makes no more connections.");
 
     private protected static ConnectionClosedException Stopped() => new(StoppedInfo);
+
+    private protected void RefuseTls()
+    {
+        if (Options.Tls is not null)
+            throw new ArgumentException($"{nameof(PeerOptions.Tls)} is set, but what stays in this process is not encrypted.", "options");
+    }
 }

@@ -120,6 +120,12 @@ public sealed record PeerOptions
     /// <summary>What happens to the connection when a handler throws. Default <see cref="HandlerFailureAction.Continue"/>.</summary>
     public HandlerFailureAction HandlerFailure { get; init; }
 
+    /// <summary>
+    /// Encrypts every TCP and Unix domain socket connection of the peer; <see langword="null"/> (default): they go in plain text. What is
+    /// given to <see cref="Peer.AttachAsync"/> is taken as it is. Memory peers have no TLS.
+    /// </summary>
+    public TlsOptions? Tls { get; init; }
+
     /// <summary>Keeps the last packets for debugging; <see langword="null"/> (default): none are kept.</summary>
     public PacketLog? PacketLog { get; init; }
 
@@ -159,6 +165,7 @@ public sealed record PeerOptions
         CheckDefined(UnknownPacket, nameof(UnknownPacket));
         CheckDefined(UnfitPayload, nameof(UnfitPayload));
         CheckDefined(HandlerFailure, nameof(HandlerFailure));
+        Tls?.Validate();
         ArgumentNullException.ThrowIfNull(TimeProvider);
         ArgumentNullException.ThrowIfNull(LoggerFactory);
         if (FallbackPacket is not null && PacketMismatch != PacketMismatch.Allow)
@@ -189,20 +196,20 @@ public sealed record PeerOptions
         }
     }
 
-    private static void CheckRange(int value, int least, int most, string option)
+    internal static void CheckRange(int value, int least, int most, string option)
     {
         if (value < least || value > most)
             throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}; it must be {least} to {most}.");
     }
 
-    private static void CheckDefined<T>(T value, string option)
+    internal static void CheckDefined<T>(T value, string option)
         where T : struct, Enum
     {
         if (!Enum.IsDefined(value))
             throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}, which is none of {string.Join(", ", Enum.GetNames<T>())}.");
     }
 
-    private static void CheckTime(TimeSpan value, string option)
+    internal static void CheckTime(TimeSpan value, string option)
     {
         if (value <= TimeSpan.Zero || value > TimeSpan.FromDays(24))
             throw new ArgumentOutOfRangeException(option, value, $"{option} is {value}; it must be above zero and at most 24 days.");

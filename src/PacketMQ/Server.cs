@@ -9,12 +9,15 @@ public class Server : Peer
 {
     private readonly Lock _gate = new();
     private readonly List<Acceptor> _acceptors = [];
+    private readonly TlsCredentials? _tls;
     private bool _isStopped;
 
     /// <inheritdoc/>
     public Server(PacketRegistry registry, PeerOptions? options = null)
         : base(registry, options)
     {
+        Options.Tls?.ValidateForServer();
+        _tls = Options.Tls is { } tls ? new TlsCredentials(tls) : null;
     }
 
     /// <summary>Where the server listens, with the real port numbers.</summary>
@@ -73,10 +76,13 @@ public class Server : Peer
                 throw Stopped();
             }
 
-            listener.Admits = new Door(Admission).Admits;
-            var acceptor = new Acceptor(listener.LocalEndPoint, listener.AcceptAsync, listener, Begin, Options.TimeProvider, Logger);
+            listener.Admits = new Door(Admission, speaksInPlainText: _tls is null).Admits;
+            var acceptor = new Acceptor(listener.LocalEndPoint, listener.AcceptAsync, listener, BeginAccepted, Options.TimeProvider, Logger);
             _acceptors.Add(acceptor);
             return acceptor.LocalEndPoint;
         }
     }
+
+    private Connection? BeginAccepted(TransportConnection transport)
+        => Begin(_tls is null ? transport : new TlsConnection((SocketConnection)transport, new TlsHandshake(_tls, targetHost: null)));
 }

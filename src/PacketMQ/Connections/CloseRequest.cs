@@ -1,3 +1,4 @@
+using PacketMQ.Transports;
 using PacketMQ.Wire;
 
 namespace PacketMQ.Connections;
@@ -9,11 +10,21 @@ internal sealed record CloseRequest(CloseInfo Info, Farewell Farewell)
     public static CloseRequest Disconnected()
         => new(new CloseInfo(CloseReason.Disconnected, CloseInitiator.Remote, "The other side ended the stream without a softquit."), Farewell.Finish);
 
+    /// <summary>The other side's encrypted stream ended between two frames, and nothing proves that it was the other side who ended it.</summary>
+    public static CloseRequest Truncated()
+        => new(
+            new CloseInfo(CloseReason.TruncatedStream, CloseInitiator.Remote, "The TLS stream ended without a softquit and without a close_notify."),
+            Farewell.Finish);
+
     /// <summary>The other side's softquit.</summary>
     public static CloseRequest Quit(CloseReason reason, Session session)
     {
         var info = new CloseInfo(reason, CloseInitiator.Remote, "The other side quit.");
-        if (reason == CloseReason.NonEqualPackets)
+        if (reason == CloseReason.CertificateRefused)
+        {
+            info = info with { Description = "The other side refused this side's certificate, or got none." };
+        }
+        else if (reason == CloseReason.NonEqualPackets)
         {
             var (missingHere, missingThere) = session.CompareNames();
             info = info with
@@ -45,9 +56,28 @@ internal sealed record CloseRequest(CloseInfo Info, Farewell Farewell)
     }
 
     public static CloseRequest TransportFailed(Exception exception)
-        => new(
+        => exception is TlsFault fault ? TlsFailed(fault) : new(
             new CloseInfo(CloseReason.ConnectionReset, CloseInitiator.Transport, $"The transport failed: {exception.Message}") { Exception = exception },
             Farewell.Cut);
+
+    private static CloseRequest TlsFailed(TlsFault fault)
+    {
+        (CloseReason reason, string description) = fault.Kind switch
+        {
+            TlsFaultKind.Certificate => (CloseReason.CertificateRefused, fault.Message),
+            TlsFaultKind.NotTls => (CloseReason.TlsRequired, fault.Message + Hint(fault.FirstBytes)),
+            _ => (CloseReason.TlsFailed, fault.Message),
+        };
+        var info = new CloseInfo(reason, fault.IsRemote ? CloseInitiator.Remote : CloseInitiator.Local, description) { Exception = fault };
+        // Who speaks no TLS gets no answer. Without a softquit the other side may still be reading TLS's own alert.
+        Farewell farewell = fault.Kind == TlsFaultKind.NotTls ? Farewell.Cut : fault.CanBeTold ? Farewell.SoftQuit : Farewell.Finish;
+        return new(info, farewell);
+
+        static string Hint(uint firstBytes)
+            => ForeignProtocol.Recognize(firstBytes) is { } name ? $" It looks like {name}."
+                : firstBytes is > 0 and <= 4_096 ? " It looks like PacketMQ in plain text."
+                : "";
+    }
 
     public static CloseRequest InternalError(Exception exception)
         => new(new CloseInfo(CloseReason.InternalError, CloseInitiator.Local, "This side failed; see its log.") { Exception = exception }, Farewell.SoftQuit);

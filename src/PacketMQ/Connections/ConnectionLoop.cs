@@ -113,7 +113,7 @@ internal sealed class ConnectionLoop(
             if (_read.IsCompleted)
             {
                 session.EndOfInput(rest);
-                return CloseRequest.Disconnected();
+                return transport.IsTruncated ? CloseRequest.Truncated() : CloseRequest.Disconnected();
             }
 
             Volatile.Write(ref _incompleteBytes, session.State == SessionState.Active ? rest.Length : 0);

@@ -57,6 +57,13 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
 
     private void CheckHandshake()
     {
+        if (connection.IsOpening && options.Tls is { } tls && _age >= tls.HandshakeTimeout)
+        {
+            connection.RequestClose(
+                CloseReason.HandshakeTimeout, $"The TLS handshake took longer than {tls.HandshakeTimeout.TotalSeconds:0.###} s.", Farewell.Cut);
+            return;
+        }
+
         if (_age >= options.HandshakeTimeout)
         {
             connection.RequestClose(

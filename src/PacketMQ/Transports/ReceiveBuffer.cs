@@ -64,6 +64,13 @@ internal sealed class ReceiveBuffer
         return last.FreeSpace;
     }
 
+    /// <summary>The same as memory, for receives that are not synchronous.</summary>
+    public Memory<byte> GetFreeMemory()
+    {
+        GetFreeSpace();
+        return _last.FreeMemory;
+    }
+
     public void Fill(int count)
     {
         ReceiveSegment last = _last;

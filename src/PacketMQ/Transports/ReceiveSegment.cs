@@ -18,6 +18,8 @@ internal sealed class ReceiveSegment : ReadOnlySequenceSegment<byte>
 
     public Span<byte> FreeSpace => Array.AsSpan(Length);
 
+    public Memory<byte> FreeMemory => Array.AsMemory(Length);
+
     public ReceiveSegment? NextSegment => (ReceiveSegment?)Next;
 
     public long EndIndex => RunningIndex + Length;

@@ -45,6 +45,9 @@ internal sealed class SocketConnection : TransportConnection
 
     public override void UsePool(ArrayPool<byte> pool) => _input.UsePool(pool);
 
+    /// <summary>The same bytes as a stream, for whoever encrypts them; then <see cref="Input"/> is not used.</summary>
+    public SocketStream OpenStream() => new(_socket, _fault, _output);
+
     public override void Abort()
     {
         _fault.CloseHere("The connection was aborted on this side.");

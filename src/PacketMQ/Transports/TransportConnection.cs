@@ -24,6 +24,19 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
     {
     }
 
+    /// <summary>How the stream is encrypted; null before <see cref="OpenAsync"/> is through, and for a stream in plain text.</summary>
+    public virtual TlsDetails? Tls => null;
+
+    /// <summary>Whether the other side's stream has ended in a way that anybody on the network could have brought about.</summary>
+    public virtual bool IsTruncated => false;
+
+    /// <summary>
+    /// The transport's own handshake, before the first read and write. Called once. When it has failed, the stream can still be ended
+    /// in order: <see cref="Output"/> completed, <see cref="Input"/> read to its end.
+    /// </summary>
+    /// <exception cref="IOException">It failed: a <see cref="TlsFault"/>, or an error of the stream.</exception>
+    public virtual ValueTask OpenAsync() => default;
+
     /// <summary>Cuts the stream without a farewell. Pending reads and writes end at once. May be called from any thread, more than once.</summary>
     public abstract void Abort();
 

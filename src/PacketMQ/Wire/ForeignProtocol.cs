@@ -18,8 +18,8 @@ internal static class ForeignProtocol
         if (bytes.SequenceEqual("SSH-"u8))
             return "SSH";
 
-        // A TLS record: type 22 (handshake), version 3.0 to 3.4; the fourth byte is half of its length.
-        if (bytes[0] == 0x16 && bytes[1] == 0x03 && bytes[2] <= 0x04)
+        // A TLS record: type 22 (handshake) or 21 (alert), version 3.0 to 3.4; the fourth byte is half of its length.
+        if (bytes[0] is 0x15 or 0x16 && bytes[1] == 0x03 && bytes[2] <= 0x04)
             return "TLS";
         return null;
     }

@@ -18,6 +18,12 @@ internal sealed class PeerPair : IAsyncDisposable
         Transport transport, PacketRegistry server, PacketRegistry client, PeerOptions? serverOptions = null, PeerOptions? clientOptions = null)
     {
         _transport = transport;
+        if (transport == Transport.Tls)
+        {
+            serverOptions = (serverOptions ?? new PeerOptions()) with { Tls = TestTls.ForServers };
+            clientOptions = (clientOptions ?? new PeerOptions()) with { Tls = TestTls.ForClients };
+        }
+
         (Server, Client) = transport == Transport.Memory
             ? ((Peer)new HookedMemoryServer(this, server, serverOptions), (ClientPeer)new MemoryClient(client, clientOptions))
             : (new HookedServer(this, server, serverOptions), new Client(client, clientOptions));
@@ -97,6 +103,11 @@ internal sealed class PeerPair : IAsyncDisposable
                 (IDuplexPipe nearPipe, IDuplexPipe farPipe) = CrossedPipes();
                 Observe(Server.AttachAsync(farPipe));
                 return new PipeConnection(nearPipe);
+            case Transport.Tls:
+                var socket = (SocketConnection)await SocketConnector.ConnectAsync(Listen(), CancellationToken.None).Soon();
+                var tls = new TlsConnection(socket, new TlsHandshake(new TlsCredentials(TestTls.ForClients), TestTls.HostName));
+                await tls.OpenAsync().Soon();
+                return tls;
             default:
                 return await SocketConnector.ConnectAsync(Listen(), CancellationToken.None).Soon();
         }
@@ -119,7 +130,7 @@ internal sealed class PeerPair : IAsyncDisposable
 
     private EndPoint Listen() => _endPoint ??= ((Server)Server).Listen(_transport switch
     {
-        Transport.TcpIPv4 => new IPEndPoint(IPAddress.Loopback, 0),
+        Transport.TcpIPv4 or Transport.Tls => new IPEndPoint(IPAddress.Loopback, 0),
         Transport.TcpIPv6 => new IPEndPoint(IPAddress.IPv6Loopback, 0),
         _ => new UnixDomainSocketEndPoint(Path.Combine(Path.GetTempPath(), Path.GetRandomFileName())),
     });

@@ -12,6 +12,9 @@ public enum Transport
     Unix,
     Memory,
 
+    /// <summary>TLS over TCP, with certificates on both sides.</summary>
+    Tls,
+
     /// <summary><see cref="Peer.AttachAsync"/> with two crossed pipes.</summary>
     Pipe,
 }

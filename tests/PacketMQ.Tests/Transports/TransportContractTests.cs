@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using PacketMQ.Tests.Support;
 using PacketMQ.Transports;
 
 namespace PacketMQ.Tests.Transports;
@@ -33,6 +34,22 @@ public sealed class UnixSocketTests : TransportContract
 
     private protected override ValueTask<(TransportConnection Left, TransportConnection Right)> ConnectAsync()
         => SocketPair.ConnectAsync(new UnixDomainSocketEndPoint(SocketPair.NewUnixPath()));
+}
+
+[Collection(nameof(TransportContractTests))]
+public sealed class TlsOverTcpTests : TransportContract
+{
+    private protected override ValueTask<(TransportConnection Left, TransportConnection Right)> ConnectAsync()
+        => TestTls.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0));
+}
+
+[Collection(nameof(TransportContractTests))]
+public sealed class TlsOverUnixSocketTests : TransportContract
+{
+    private protected override bool AbortIsAnErrorOnTheOtherSide => false;
+
+    private protected override ValueTask<(TransportConnection Left, TransportConnection Right)> ConnectAsync()
+        => TestTls.ConnectAsync(new UnixDomainSocketEndPoint(SocketPair.NewUnixPath()));
 }
 
 [Collection(nameof(TransportContractTests))]

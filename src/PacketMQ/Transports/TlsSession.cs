@@ -1,0 +1,239 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net.Security;
+using System.Runtime.CompilerServices;
+
+namespace PacketMQ.Transports;
+
+/// <summary>
+/// The SslStream of one connection with what it does not do by itself: it tells a peer's close_notify from a cut, says in one exception
+/// what went wrong, the first time and ever after, and is disposed only when its last user has left. One reader and one writer at a
+/// time; <see cref="Dispose"/> from any thread.
+/// </summary>
+internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposable
+{
+    private readonly Lock _gate = new();
+    private int _users; // guarded by the gate
+    private bool _disposed;
+    private volatile bool _isOpen;
+    private volatile bool _canWrite; // open, or refused behind the handshake: for the reason
+    private volatile bool _hasEnded;
+    private volatile TlsFault? _fault;
+
+    public SslStream Ssl => ssl;
+
+    public SocketStream Stream => stream;
+
+    /// <summary>Whether the handshake is through.</summary>
+    public bool IsOpen => _isOpen;
+
+    /// <summary>Whether the stream ended without the other side's close_notify.</summary>
+    public bool IsTruncated { get; private set; }
+
+    /// <summary>Runs the handshake, given as a delegate, and takes down why it fails.</summary>
+    public async Task OpenAsync(Func<SslStream, Task> authenticate)
+    {
+        Enter();
+        try
+        {
+            await authenticate(ssl).ConfigureAwait(false);
+            _isOpen = _canWrite = true;
+        }
+        catch (TlsFault fault)
+        {
+            _fault = fault;
+            _canWrite = fault.CanBeTold;
+            throw;
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    public void ThrowIfClosedHere() => stream.ThrowIfClosedHere();
+
+    /// <summary>Waits, without a buffer, until <see cref="ReadNow"/> has something to give. False: the wait was interrupted.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<bool> WaitForBytesAsync(CancellationToken wake)
+    {
+        Enter();
+        try
+        {
+            if (!_isOpen)
+                await SkipToEndAsync(wake).ConfigureAwait(false);
+            else if (!_hasEnded)
+                await ssl.ReadAsync(Memory<byte>.Empty, wake).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException) when (wake.IsCancellationRequested)
+        {
+            return false;
+        }
+        catch (Exception exception) when (Explain(exception) is var cause)
+        {
+            if (cause is not null)
+                throw cause;
+            return true;
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>Whether something can be read without waiting.</summary>
+    [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "The wait has completed.")]
+    public bool HasDecryptedBytes()
+    {
+        ValueTask<bool> wait = WaitForBytesAsync(new CancellationToken(canceled: true));
+        return wait.IsCompleted ? wait.GetAwaiter().GetResult() : throw new InvalidOperationException("A cancelled wait does not wait.");
+    }
+
+    /// <summary>Reads what was decrypted; 0 at the end. Only after a wait has said that there is something.</summary>
+    [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "The read has completed; a pooled task source wants to be asked.")]
+    public int ReadNow(Memory<byte> buffer)
+    {
+        if (_hasEnded)
+            return 0;
+        Enter();
+        try
+        {
+            ValueTask<int> read = ssl.ReadAsync(buffer);
+            if (!read.IsCompleted)
+                throw new InvalidOperationException("Nothing was decrypted.");
+            int count = read.GetAwaiter().GetResult();
+            if (count == 0)
+                End();
+            return count;
+        }
+        catch (Exception exception) when (Explain(exception) is var cause)
+        {
+            if (cause is not null)
+                throw cause;
+            return 0;
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>Encrypts and sends; what a cancelled write has not sent is kept by the socket's writer.</summary>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        if (!_canWrite)
+            throw new IOException("The TLS handshake is not through.");
+        Enter();
+        try
+        {
+            await ssl.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception exception) when (!stream.HasFailedToWrite)
+        {
+            throw Explain(exception) ?? new IOException("The other side has ended the stream.", exception);
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    /// <summary>Says close_notify: nothing is written behind it. It never fails: then the connection has ended already.</summary>
+    public async Task EndWritingAsync()
+    {
+        try
+        {
+            Enter();
+        }
+        catch (IOException)
+        {
+            return;
+        }
+
+        try
+        {
+            if (_canWrite)
+                await ssl.ShutdownAsync().ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is IOException or InvalidOperationException or NotSupportedException)
+        {
+            // The connection is gone already, or somebody is in the middle of a write: being cut is the truth.
+        }
+        finally
+        {
+            Leave();
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (_disposed)
+                return;
+            _disposed = true;
+            if (_users > 0)
+                return;
+        }
+
+        ssl.Dispose();
+    }
+
+    private void Enter()
+    {
+        lock (_gate)
+        {
+            if (!_disposed)
+            {
+                _users++;
+                return;
+            }
+        }
+
+        stream.ThrowIfClosedHere();
+        throw new IOException("The connection is closed.");
+    }
+
+    private void Leave()
+    {
+        lock (_gate)
+        {
+            if (--_users > 0 || !_disposed)
+                return;
+        }
+
+        ssl.Dispose();
+    }
+
+    private void End()
+    {
+        _hasEnded = true;
+        IsTruncated = stream.HasEnded;
+    }
+
+    // Null: it is the end of the stream, inside a record.
+    private IOException? Explain(Exception exception)
+    {
+        if (stream.HasFailed)
+            return exception as IOException ?? new IOException(exception.Message, exception);
+        if (_fault is null && stream.HasEnded)
+        {
+            End();
+            return null;
+        }
+
+        return _fault ??= TlsHandshake.Explain(exception, stream);
+    }
+
+    // After a handshake that failed: the other side may still be reading why. Nothing that it sends is looked at.
+    private async ValueTask SkipToEndAsync(CancellationToken wake)
+    {
+        byte[] ignored = new byte[1024];
+        while (!stream.HasEnded && await stream.ReadAsync(ignored, wake).ConfigureAwait(false) > 0)
+        {
+        }
+
+        _hasEnded = true;
+    }
+}
