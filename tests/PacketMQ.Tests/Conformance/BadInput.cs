@@ -22,7 +22,7 @@ internal enum Afterwards
 /// <summary>A case of the catalogue of bad input, as it was written down before there was code.</summary>
 internal sealed record BadInputCase(string Id, string Bytes, string What, string Expected, string Memory)
 {
-    /// <summary>The groups that concern what exists: framing, msgpack, handshake, states, id maps, payload types, softquit.</summary>
+    /// <summary>The groups that concern what exists: framing, msgpack, handshake, states, id maps, payload types, softquit, TLS.</summary>
     public static ImmutableSortedDictionary<string, BadInputCase> All { get; } = Load();
 
     private static ImmutableSortedDictionary<string, BadInputCase> Load()

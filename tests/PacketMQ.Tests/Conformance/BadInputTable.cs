@@ -27,6 +27,18 @@ internal static class BadInputTable
         ["R15"] = nameof(BadInputTests),
         ["S07"] = nameof(BadInputTimeTests),
         ["S10"] = nameof(BadInputTests),
+        ["T01"] = nameof(TlsBadInputTests),
+        ["T02"] = nameof(TlsBadInputTests),
+        ["T03"] = nameof(TlsBadInputTests),
+        ["T04"] = nameof(TlsCertificateTests),
+        ["T05"] = nameof(TlsCertificateTests),
+        ["T06"] = nameof(TlsCertificateTests),
+        ["T07"] = nameof(TlsBadInputTests),
+        ["T08"] = nameof(TlsBadInputTests),
+        ["T09"] = nameof(TlsBadInputTests),
+        ["T10"] = nameof(TlsBadInputTests),
+        ["T11"] = nameof(TlsBadInputTests),
+        ["T12"] = nameof(TlsBadInputTests),
     }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 
     /// <summary>The cases about what does not exist.</summary>
