@@ -72,6 +72,7 @@ internal static class CommandLine
             ListenCommand.Create(surroundings, json),
             BenchCommand.Create(surroundings, json),
             BenchServerCommand.Create(surroundings),
+            CertsCommand.Create(surroundings, json),
         };
         root.SetAction((Func<ParseResult, int>)(_ => throw new CommandException(
             ExitCode.Usage, "No command was given: 'packetmq demo' shows what this is, 'packetmq --help' lists the commands.")));

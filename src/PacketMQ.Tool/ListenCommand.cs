@@ -10,25 +10,26 @@ internal static class ListenCommand
     public static Command Create(Surroundings surroundings, Option<bool> json)
     {
         Argument<ServerAddress> address = ServerAddress.CreateArgument();
+        var tls = new ClientTls();
         var command = new Command(
             "listen",
             "Connects to a server and prints every packet until it is interrupted (Ctrl+C). Exit code 3 when the connection ends otherwise.")
         {
-            address,
+            address, tls.Switch, tls.Roots, tls.Certificate, tls.Key,
         };
         command.SetAction(async (parsed, _) => await RunAsync(
-            parsed.GetRequiredValue(address), Report.ForVisitor(surroundings, parsed.GetValue(json), announces: true), surroundings.TimeProvider));
+            parsed.GetRequiredValue(address), tls.Read(parsed), Report.ForVisitor(surroundings, parsed.GetValue(json), announces: true), surroundings.TimeProvider));
         return command;
     }
 
-    private static async Task<int> RunAsync(ServerAddress address, Report report, TimeProvider timeProvider)
+    private static async Task<int> RunAsync(ServerAddress address, TlsOptions? tls, Report report, TimeProvider timeProvider)
     {
         using var interruption = new Interruption();
         try
         {
             await using Visit visit = await Visit.BeginAsync(
                 address, report, (data, context) => report.Received(context.Connection, context.PacketName, data),
-                new PeerOptions { TimeProvider = timeProvider }, interruption.Token);
+                new PeerOptions { Tls = tls, TimeProvider = timeProvider }, interruption.Token);
             throw new ConnectionClosedException(await visit.Connection.Closed.WaitAsync(interruption.Token));
         }
         catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)

@@ -32,11 +32,12 @@ internal static class SendCommand
             HelpName = "S",
             CustomParser = result => result.Read(ParseTimeout),
         };
+        var tls = new ClientTls();
         var command = new Command(
             "send",
             "Sends a value to a server and prints what comes back. Exit codes: 2 wrong usage, 3 refused, closed or no such packet, 4 time-out.")
         {
-            address, name, value, expect, timeout,
+            address, name, value, expect, timeout, tls.Switch, tls.Roots, tls.Certificate, tls.Key,
         };
         command.SetAction(async (parsed, _) =>
         {
@@ -44,14 +45,14 @@ internal static class SendCommand
             TimeSpan limit = parsed.GetValue(timeout) is { Ticks: > 0 } given ? given : TimeSpan.FromSeconds(10);
             object? data = await ReadValueAsync(parsed.GetRequiredValue(value), surroundings.Input);
             return await RunAsync(
-                parsed.GetRequiredValue(address), parsed.GetRequiredValue(name), data, parsed.GetValue(expect), limit,
+                parsed.GetRequiredValue(address), parsed.GetRequiredValue(name), data, parsed.GetValue(expect), limit, tls.Read(parsed),
                 Report.ForVisitor(surroundings, isJson, announces: false), surroundings.TimeProvider);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        ServerAddress address, string name, object? value, int expected, TimeSpan limit, Report report, TimeProvider timeProvider)
+        ServerAddress address, string name, object? value, int expected, TimeSpan limit, TlsOptions? tls, Report report, TimeProvider timeProvider)
     {
         using var timeout = new CancellationTokenSource(limit, timeProvider);
         var allReceived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -61,6 +62,7 @@ internal static class SendCommand
         // The own time-out is to be the first one, whatever the user has chosen.
         var options = new PeerOptions
         {
+            Tls = tls,
             TimeProvider = timeProvider,
             HandshakeTimeout = limit + TimeSpan.FromMinutes(1),
             CloseTimeout = limit < LongestGoodbye ? limit : LongestGoodbye,

@@ -49,11 +49,12 @@ internal static class ServeCommand
         {
             Description = "Serves the packets of 'packetmq bench' too. Whoever can connect may then use up this machine's time.",
         };
+        var tls = new ServerTls();
         var command = new Command(
             "serve",
             "Serves packets, and prints them, until it is interrupted (Ctrl+C); then it tells every client goodbye.")
         {
-            host, port, socket, adapt, packets, bench,
+            host, port, socket, adapt, packets, bench, tls.Certificate, tls.Key, tls.ClientRoots,
         };
         command.Validators.Add(result =>
         {
@@ -67,7 +68,7 @@ internal static class ServeCommand
             BenchResponder? responder = parsed.GetValue(bench) ? new BenchResponder(surroundings.TimeProvider) : null;
             return await RunAsync(
                 parsed.GetValue(socket) ?? new ServerAddress(parsed.GetRequiredValue(host), parsed.GetValue(port)), parsed.GetValue(adapt), served, responder,
-                limits.Read(parsed) with { LoggerFactory = new ErrorLog(surroundings.Error) }, Report.ForServer(surroundings, parsed.GetValue(json)));
+                limits.Read(parsed) with { LoggerFactory = new ErrorLog(surroundings.Error), Tls = tls.Read(parsed) }, Report.ForServer(surroundings, parsed.GetValue(json)));
         });
         return command;
     }
