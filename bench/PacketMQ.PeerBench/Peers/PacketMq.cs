@@ -9,18 +9,23 @@ public sealed class PacketMq : Peer
 {
     private const string Opaque = "bench:opaque", Map = "bench:map";
 
-    public override string Name => "packetmq";
-    public override Work Supports => Work.W1 | Work.W1m | Work.W2 | Work.W2b | Work.W3 | Work.W4 | Work.Many | Work.Accept;
+    public override string Name => _tls ? "packetmq-tls" : "packetmq";
+    public override Work Supports => _tls ? Work.W1 : Work.W1 | Work.W1m | Work.W2 | Work.W2b | Work.W3 | Work.W4 | Work.Many | Work.Accept;
 
+    private readonly bool _tls;
     private readonly ConcurrentDictionary<Connection, Client> _sharing = [];
     private readonly Lazy<(PacketMQ.Client Peer, BinaryPacket Opaque, Packet<Sample> Map)> _shared;
 
-    public PacketMq() => _shared = new(() =>
+    public PacketMq(bool tls = false)
     {
-        var opaque = new BinaryPacket((_, context) => _sharing[context.Connection].RepliedAsync());
-        var map = new Packet<Sample>();
-        return (new PacketMQ.Client(Registry(opaque, map, adapt: true)), opaque, map);
-    });
+        _tls = tls;
+        _shared = new(() =>
+        {
+            var opaque = new BinaryPacket((_, context) => _sharing[context.Connection].RepliedAsync());
+            var map = new Packet<Sample>();
+            return (new PacketMQ.Client(Registry(opaque, map, adapt: true)), opaque, map);
+        });
+    }
 
     public override Task<PeerServer> StartServerAsync(int port, Scenario scenario)
     {
@@ -39,7 +44,8 @@ public sealed class PacketMq : Peer
             opaque = new BinaryPacket((data, _) => counter.Add(data.Length));
         }
 
-        var server = new PacketMQ.Server(Registry(opaque, new Packet<Sample>((s, _) => scenario.Sink.AddSample(s.I, s.Name, s.X)), adapt: false));
+        var server = new PacketMQ.Server(Registry(opaque, new Packet<Sample>((s, _) => scenario.Sink.AddSample(s.I, s.Name, s.X)), adapt: false),
+            new PeerOptions { Tls = _tls ? new TlsOptions { Certificate = new TlsCertificate(BenchCertificate.Create(port)) } : null });
         server.ConnectionMade += (_, _) => scenario.Sink.AddConnection();
         server.Listen(new IPEndPoint(IPAddress.Loopback, port));
         return Task.FromResult<PeerServer>(new Server(server, opaque));
@@ -62,7 +68,10 @@ public sealed class PacketMq : Peer
             ? new BinaryPacket((data, _) => sink.Add(1, data.Length)) // a hundred connections end at different moments: a counter could keep a rest
             : new BinaryPacket((_, _) => client.RepliedAsync());
         var map = new Packet<Sample>();
-        var peer = new PacketMQ.Client(Registry(opaque, map, adapt: true));
+        var peer = new PacketMQ.Client(Registry(opaque, map, adapt: true), new PeerOptions
+        {
+            Tls = _tls ? new TlsOptions { TrustedRoots = [BenchCertificate.ReadPublicPart(port)], TargetHost = BenchCertificate.HostName } : null,
+        });
         client.Start(await peer.ConnectAsync("127.0.0.1", port), opaque, map);
         return client;
     }
