@@ -157,6 +157,10 @@ internal static class Packets
         await connection.SendAsync("shop:temperature", 21.56);
         await connection.SendAsync("shop:version", new Version(1, 2));
         await connection.SendAsync("shop:position", new Position { East = 1, North = 2 });
+        // <packets-broadcast>
+        int receivers = await server.BroadcastAsync("shop:position", new Position { East = 3, North = 4 }); // or the packet's object
+        // </packets-broadcast>
+        Check.That(receivers <= 1); // the client may know that it is connected before the server does
         await connection.SendAsync("shop:wholesale", new Order("coffee", 500));
         await connection.SendAsync("shop:retail", new Order("coffee", 1));
 

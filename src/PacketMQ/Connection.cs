@@ -112,6 +112,8 @@ public sealed class Connection
 
     internal long IncompleteBytes => _loop.IncompleteBytes;
 
+    internal PacketSender Sender => _sender;
+
     internal bool IsWaitingForTransport => _sendQueue.IsWaitingForTransport;
 
     /// <summary>

@@ -18,6 +18,7 @@ namespace PacketMQ;
 public abstract class Peer : IAsyncDisposable
 {
     private readonly ConnectionTable _connections;
+    private readonly Broadcaster _broadcaster;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ILogger _logger;
     private readonly Lock _gate = new();
@@ -39,6 +40,7 @@ public abstract class Peer : IAsyncDisposable
         Buffers = new BufferBudget(options.MaxTotalBufferedBytes, Repeated, _logger);
         Admission = new Admission(options, Buffers, Repeated, _logger);
         _connections = new ConnectionTable(options.TimeProvider, OnTick);
+        _broadcaster = new Broadcaster(this, _connections);
     }
 
     /// <summary>Raised once for each connection when its handshake is through, before its first packet is handled.</summary>
@@ -125,6 +127,37 @@ public abstract class Peer : IAsyncDisposable
     /// <inheritdoc cref="SendAsync(PacketKey, object, ConnectionKey, CancellationToken)"/>
     public ValueTask SendAsync<T>(Packet<T> packet, T data, ConnectionKey to, CancellationToken cancellationToken = default)
         => GetConnection(to).SendAsync(packet, data, cancellationToken);
+
+    /// <summary>
+    /// Sends a packet to all active connections: encoded once, whatever their number. Returns when each has it in its queue; a slow one does
+    /// not hold the others up, see <see cref="PeerOptions.SlowReceiver"/>. A connection whose other side does not have the packet is left out.
+    /// </summary>
+    /// <param name="packet">The packet's name, id or object.</param>
+    /// <param name="data">What its hooks accept; <see cref="Packet.OnSend"/> is called once, with the first connection.</param>
+    /// <param name="cancellationToken">Ends the waiting; what was handed to the connections goes out.</param>
+    /// <returns>How many connections got it.</returns>
+    /// <exception cref="PacketException">The packet is not registered, or its data can't be sent. Nobody got it.</exception>
+    public ValueTask<int> BroadcastAsync(PacketKey packet, object? data, CancellationToken cancellationToken = default)
+        => _broadcaster.SendAsync(packet, data, cancellationToken);
+
+    /// <summary>Sends a typed packet to all active connections, without boxing.</summary>
+    /// <inheritdoc cref="BroadcastAsync(PacketKey, object, CancellationToken)"/>
+    public ValueTask<int> BroadcastAsync<T>(Packet<T> packet, T data, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(packet);
+        return _broadcaster.SendAsync(packet, data, cancellationToken);
+    }
+
+    /// <summary>Sends opaque bytes to all active connections, with one copy for all of them.</summary>
+    /// <param name="packet">The packet's object.</param>
+    /// <param name="data">The bytes; they are the caller's again when the call returns.</param>
+    /// <param name="cancellationToken">Ends the waiting; what was handed to the connections goes out.</param>
+    /// <inheritdoc cref="BroadcastAsync(PacketKey, object, CancellationToken)"/>
+    public ValueTask<int> BroadcastAsync(BinaryPacket packet, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(packet);
+        return _broadcaster.SendAsync(packet, data.Span, cancellationToken);
+    }
 
     /// <summary>Sends the body of a frame that is encoded already.</summary>
     /// <param name="raw">See <see cref="Connection.SendEncodedAsync"/>.</param>
@@ -311,6 +344,7 @@ public abstract class Peer : IAsyncDisposable
     {
         Repeated.Flush();
         Buffers.Check();
+        _broadcaster.ReleaseUnused();
     }
 
     private static CloseInfo StoppedInfo

@@ -69,6 +69,9 @@ public sealed record PeerOptions
     /// </summary>
     public TimeSpan? SendTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>What a broadcast does with a connection that has no room for it. Default <see cref="SlowReceiverAction.Queue"/>.</summary>
+    public SlowReceiverAction SlowReceiver { get; init; }
+
     /// <summary>How many bytes are read ahead while a handler is still busy; then reading stops until it returns. Default 1 048 576.</summary>
     public int MaxReadAheadBytes { get; init; } = 1_048_576;
 
@@ -161,6 +164,7 @@ public sealed record PeerOptions
         CheckTime(MinReceiveRateGracePeriod, nameof(MinReceiveRateGracePeriod));
         CheckTime(CloseTimeout, nameof(CloseTimeout));
         CheckTime(SendTimeout ?? TimeSpan.FromSeconds(1), nameof(SendTimeout));
+        CheckDefined(SlowReceiver, nameof(SlowReceiver));
         CheckDefined(PacketMismatch, nameof(PacketMismatch));
         CheckDefined(UnknownPacket, nameof(UnknownPacket));
         CheckDefined(UnfitPayload, nameof(UnfitPayload));

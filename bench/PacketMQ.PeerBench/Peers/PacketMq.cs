@@ -65,7 +65,7 @@ public sealed class PacketMq : Peer
 
         Sink? sink = scenario.Work == Work.W3 ? scenario.Sink : null;
         var opaque = sink is not null
-            ? new BinaryPacket((data, _) => sink.Add(1, data.Length)) // a hundred connections end at different moments: a counter could keep a rest
+            ? new BinaryPacket((data, _) => sink.AddOnThisThread(data.Length))
             : new BinaryPacket((_, _) => client.RepliedAsync());
         var map = new Packet<Sample>();
         var peer = new PacketMQ.Client(Registry(opaque, map, adapt: true), new PeerOptions
@@ -110,15 +110,7 @@ public sealed class PacketMq : Peer
 
     private sealed class Server(PacketMQ.Server server, BinaryPacket opaque) : PeerServer
     {
-        private Connection[] _connections = [];
-
-        public override async ValueTask BroadcastAsync(byte[] payload)
-        {
-            if (_connections.Length == 0)
-                _connections = [.. server.Connections];
-            foreach (Connection connection in _connections)
-                await connection.SendAsync(opaque, payload);
-        }
+        public override async ValueTask BroadcastAsync(byte[] payload) => await server.BroadcastAsync(opaque, payload);
 
         public override ValueTask DisposeAsync() => server.DisposeAsync();
     }

@@ -11,6 +11,8 @@ internal sealed class ConnectionTable : IDisposable
     private readonly Lock _gate = new();
     private readonly Action _onTick;
     private readonly ITimer _heartbeat;
+    private Picture _picture = new(0, []);
+    private int _version; // of the connections
     private bool _isBeating;
     private bool _isClosed;
     private long _lastId;
@@ -41,6 +43,7 @@ internal sealed class ConnectionTable : IDisposable
                 return null;
             Connection connection = create(++_lastId);
             _connections[connection.Id] = connection;
+            Interlocked.Increment(ref _version);
             if (!_isBeating)
             {
                 _isBeating = true;
@@ -51,7 +54,21 @@ internal sealed class ConnectionTable : IDisposable
         }
     }
 
-    public void Remove(Connection connection) => _connections.TryRemove(connection.Id, out _);
+    public void Remove(Connection connection)
+    {
+        if (_connections.TryRemove(connection.Id, out _))
+            Interlocked.Increment(ref _version);
+    }
+
+    /// <summary>The same connections as <see cref="All"/>, as a whole that does not change, and is not made anew while they do not. Not to be changed.</summary>
+    public Connection[] Snapshot()
+    {
+        Picture picture = Volatile.Read(ref _picture);
+        int version = Volatile.Read(ref _version);
+        if (picture.Version != version)
+            Volatile.Write(ref _picture, picture = new Picture(version, [.. All])); // what changes meanwhile has another version
+        return picture.Connections;
+    }
 
     /// <summary>Takes no more connections.</summary>
     public void Close()
@@ -78,4 +95,6 @@ internal sealed class ConnectionTable : IDisposable
             }
         }
     }
+
+    private sealed record Picture(int Version, Connection[] Connections);
 }

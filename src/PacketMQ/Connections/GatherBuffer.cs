@@ -3,8 +3,8 @@ using System.Buffers;
 namespace PacketMQ.Connections;
 
 /// <summary>
-/// Bytes that gather while others are being written: two pooled arrays that change places. Nothing is held while there are no bytes.
-/// Not safe for several threads: its queue's gate guards it.
+/// Bytes that gather while others are being written: two pooled arrays that change places, and behind them a part of what many
+/// connections share. Nothing is held while there are no bytes. Not safe for several threads: its queue's gate guards it.
 /// </summary>
 internal struct GatherBuffer(ArrayPool<byte> pool)
 {
@@ -12,6 +12,9 @@ internal struct GatherBuffer(ArrayPool<byte> pool)
 
     private byte[]? _gathering;
     private byte[]? _spare;
+    private int _own;
+    private SharedFrames? _shared; // follows the own bytes
+    private int _sharedStart;
 
     /// <summary>How many bytes have gathered.</summary>
     public int Count { get; private set; }
@@ -19,36 +22,58 @@ internal struct GatherBuffer(ArrayPool<byte> pool)
     /// <summary>Adds <paramref name="size"/> bytes, to be filled by the caller.</summary>
     public Span<byte> Reserve(int size)
     {
-        if (_gathering is null || _gathering.Length - Count < size)
+        if (_shared is not null)
+            CopyShared();
+        if (_gathering is null || _gathering.Length - _own < size)
             Grow(size);
-        Span<byte> reserved = _gathering.AsSpan(Count, size);
+        Span<byte> reserved = _gathering.AsSpan(_own, size);
+        _own += size;
         Count += size;
         return reserved;
     }
 
-    /// <summary>Takes the array with all that has gathered; the caller owns it until <see cref="GiveBack"/>.</summary>
-    public byte[] Take()
+    /// <summary>Adds a part of shared frames without copying it, if it follows the last one or nothing is shared yet.</summary>
+    public void Append(SharedFrames frames, int start, int size)
     {
-        byte[] taken = _gathering ?? [];
-        _gathering = _spare;
-        _spare = null;
-        Count = 0;
-        return taken;
+        bool isContinuation = _shared == frames && _sharedStart + Count - _own == start;
+        if (!isContinuation)
+        {
+            if (_shared is not null)
+                CopyShared();
+            frames.AddReference();
+            (_shared, _sharedStart) = (frames, start);
+        }
+
+        Count += size;
     }
 
-    /// <summary>Gives a taken array back once its bytes are written.</summary>
-    public void GiveBack(byte[] taken)
+    /// <summary>Takes all that has gathered; the caller owns it until <see cref="GiveBack"/>.</summary>
+    public GatheredBatch Take()
     {
-        if (_spare is null && taken.Length > 0)
-            _spare = taken;
-        else if (taken.Length > 0)
-            pool.Return(taken);
+        var batch = new GatheredBatch(_gathering ?? [], _own, _shared, _sharedStart, Count - _own);
+        _gathering = _spare;
+        _spare = null;
+        _shared = null;
+        _own = Count = 0;
+        return batch;
+    }
+
+    /// <summary>Gives a taken batch back once its bytes are written.</summary>
+    public void GiveBack(in GatheredBatch batch)
+    {
+        batch.Shared?.Release();
+        if (_spare is null && batch.Own.Length > 0)
+            _spare = batch.Own;
+        else if (batch.Own.Length > 0)
+            pool.Return(batch.Own);
     }
 
     /// <summary>Forgets what has gathered and returns both arrays to the pool.</summary>
     public void Release()
     {
-        Count = 0;
+        _shared?.Release();
+        _shared = null;
+        _own = Count = 0;
         Return(ref _gathering);
         Return(ref _spare);
     }
@@ -60,9 +85,20 @@ internal struct GatherBuffer(ArrayPool<byte> pool)
         array = null;
     }
 
+    // What comes behind a shared part, and is not its continuation, needs it in front of it.
+    private void CopyShared()
+    {
+        SharedFrames shared = _shared!;
+        int size = Count - _own;
+        _shared = null;
+        Count = _own;
+        shared.Slice(_sharedStart, size).Span.CopyTo(Reserve(size));
+        shared.Release();
+    }
+
     private void Grow(int size)
     {
-        int needed = Math.Max(Count + size, FirstBytes);
+        int needed = Math.Max(_own + size, FirstBytes);
         byte[] larger;
         if (_spare is { } spare && spare.Length >= needed)
         {
@@ -74,8 +110,19 @@ internal struct GatherBuffer(ArrayPool<byte> pool)
             larger = pool.Rent(Math.Max(needed, 2 * (_gathering?.Length ?? 0)));
         }
 
-        _gathering.AsSpan(0, Count).CopyTo(larger);
+        _gathering.AsSpan(0, _own).CopyTo(larger);
         Return(ref _gathering);
         _gathering = larger;
     }
+}
+
+/// <summary>What is being written: own bytes, then a part of shared ones.</summary>
+internal readonly record struct GatheredBatch(byte[] Own, int OwnCount, SharedFrames? Shared, int SharedStart, int SharedCount)
+{
+    public int Count => OwnCount + SharedCount;
+
+    /// <summary>The next piece to write, at most <paramref name="maxSize"/> bytes.</summary>
+    public ReadOnlyMemory<byte> Piece(int start, int maxSize) => start < OwnCount
+        ? Own.AsMemory(start, Math.Min(OwnCount - start, maxSize))
+        : Shared!.Slice(SharedStart + start - OwnCount, Math.Min(Count - start, maxSize));
 }

@@ -25,16 +25,14 @@ internal sealed class PacketSender(
     public ValueTask SendAsync(PacketKey packet, object? data, CancellationToken cancellationToken)
     {
         PacketRoute route = Resolve(packet);
-        using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
-        Encode(route, data, payload);
+        using PayloadBuffer payload = Encode(route, data);
         return SendFrameAsync(route, new EncodedFrame(route.WireId, payload.WrittenSpan), cancellationToken);
     }
 
     public ValueTask SendAsync<T>(Packet<T> packet, T data, CancellationToken cancellationToken)
     {
         PacketRoute route = Resolve(packet);
-        using PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
-        Encode(route, packet, data, payload);
+        using PayloadBuffer payload = Encode(route, packet, data);
         return SendFrameAsync(route, new EncodedFrame(route.WireId, payload.WrittenSpan), cancellationToken);
     }
 
@@ -94,29 +92,72 @@ internal sealed class PacketSender(
             ? new ConnectionClosedException(request.Info)
             : new PacketException($"{connection} is still in its handshake: {packet} can't be sent or received yet.");
 
-    private void Encode(PacketRoute route, object? data, PayloadBuffer payload)
+    /// <summary>Encodes data into the scratch of this thread, which the caller gives back.</summary>
+    public PayloadBuffer Encode(PacketRoute route, object? data)
     {
+        PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
         try
         {
             route.Packet.Encode(data, new PacketContext(connection, route), payload);
+            return payload;
         }
-        catch (Exception exception) when (exception is not PacketException)
+        catch (Exception exception)
         {
+            payload.Dispose();
+            if (exception is PacketException)
+                throw;
             throw EncodingFailed(route, exception);
         }
     }
 
-    private void Encode<T>(PacketRoute route, Packet<T> packet, T data, PayloadBuffer payload)
+    /// <inheritdoc cref="Encode(PacketRoute, object)"/>
+    public PayloadBuffer Encode<T>(PacketRoute route, Packet<T> packet, T data)
     {
+        PayloadBuffer payload = PayloadBuffer.Rent(MaxPayloadBytes, route.Name);
         try
         {
             packet.Encode(data, new PacketContext(connection, route), payload);
+            return payload;
         }
-        catch (Exception exception) when (exception is not PacketException)
+        catch (Exception exception)
         {
+            payload.Dispose();
+            if (exception is PacketException)
+                throw;
             throw EncodingFailed(route, exception);
         }
     }
+
+    /// <summary>Offers a frame that goes to others too.</summary>
+    public AppendResult TrySendShared(PacketRoute route, SharedFrames frames, int start, int size)
+    {
+        AppendResult result = sendQueue.TryAppend(frames, start, size);
+        if (result == AppendResult.Accepted && options.PacketLog is not null)
+            LogSent(route, frames.Slice(start, size)[WireProtocol.HeaderBytes..].ToArray());
+        return result;
+    }
+
+    /// <summary>Offers a frame that is encoded already.</summary>
+    public AppendResult TrySend(PacketRoute route, in EncodedFrame frame)
+    {
+        AppendResult result = sendQueue.TryAppend(frame);
+        if (result == AppendResult.Accepted && options.PacketLog is not null)
+            LogSent(route, frame);
+        return result;
+    }
+
+    /// <summary>Queues a frame behind those that wait for room. False: the connection takes no more.</summary>
+    public async ValueTask<bool> SendLaterAsync(PacketRoute route, ValueTask<bool> appending, byte[]? logged)
+    {
+        bool isAppended = await appending.ConfigureAwait(false);
+        if (isAppended && logged is not null)
+            LogSent(route, logged);
+        return isAppended;
+    }
+
+    /// <inheritdoc cref="SendLaterAsync(PacketRoute, ValueTask{bool}, byte[])"/>
+    public ValueTask<bool> SendLaterAsync(PacketRoute route, in EncodedFrame frame)
+        => SendLaterAsync(route, sendQueue.AppendLaterAsync(frame, CancellationToken.None), options.PacketLog is null ? null : PayloadOf(frame));
 
     private static PacketException EncodingFailed(PacketRoute route, Exception exception)
         => new($"The data for '{route.Name}' can't be encoded: {exception.Message}", exception);
@@ -124,8 +165,7 @@ internal sealed class PacketSender(
     private ValueTask SendFrameAsync<TFrame>(PacketRoute route, in TFrame frame, CancellationToken cancellationToken)
         where TFrame : struct, IOutgoingFrame, allows ref struct
     {
-        if (frame.Size - WireProtocol.HeaderBytes is <= 0 or > MaxPayloadBytes)
-            throw Unsendable(route, frame.Size - WireProtocol.HeaderBytes);
+        CheckSize(route, frame.Size);
         if (cancellationToken.IsCancellationRequested)
             return ValueTask.FromCanceled(cancellationToken);
         switch (sendQueue.TryAppend(frame))
@@ -139,6 +179,13 @@ internal sealed class PacketSender(
             default:
                 return ValueTask.FromException(new ConnectionClosedException(decision.Request!.Info));
         }
+    }
+
+    /// <summary>Throws what the caller should see if a frame of this size can't be sent.</summary>
+    public static void CheckSize(PacketRoute route, int frameBytes)
+    {
+        if (frameBytes - WireProtocol.HeaderBytes is <= 0 or > MaxPayloadBytes)
+            throw Unsendable(route, frameBytes - WireProtocol.HeaderBytes);
     }
 
     private static PacketException Unsendable(PacketRoute route, int length) => new(

@@ -94,6 +94,26 @@ internal sealed class SendQueue(
         return AppendResult.Accepted;
     }
 
+    /// <summary>Appends frames that other connections send too; they are not copied unless others stand between.</summary>
+    public AppendResult TryAppend(SharedFrames frames, int start, int size)
+    {
+        Writer writer;
+        using (_gate.Hold())
+        {
+            if (_isClosed)
+                return AppendResult.Closed;
+            if (waiting.First is not null || !HasRoomFor(size))
+                return AppendResult.Full;
+            _gathered.Append(frames, start, size);
+            if (HasWriter)
+                return AppendResult.Accepted;
+            writer = ChooseWriter();
+        }
+
+        Start(writer);
+        return AppendResult.Accepted;
+    }
+
     /// <summary>Appends bytes that are whole frames already, above the bound too: the handshake's and the softquit's.</summary>
     public void AppendControl(ReadOnlySpan<byte> frames)
     {
@@ -215,25 +235,24 @@ internal sealed class SendQueue(
     [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "The write has completed; a pooled task source wants to be asked.")]
     private void WriteBatch()
     {
-        byte[] taken;
-        int count; // 0 if the queue was abandoned meanwhile
+        GatheredBatch batch; // empty if the queue was abandoned meanwhile
         using (_gate.Hold())
         {
-            count = _inFlight = _gathered.Count;
-            taken = _gathered.Take();
+            batch = _gathered.Take();
+            _inFlight = batch.Count;
         }
 
         int written = 0;
         try
         {
-            while (written < count)
+            while (written < batch.Count)
             {
-                int size = Math.Min(count - written, WriteBytes);
-                ValueTask<FlushResult> write = output.WriteAsync(taken.AsMemory(written, size));
-                written += size;
+                ReadOnlyMemory<byte> piece = batch.Piece(written, WriteBytes);
+                ValueTask<FlushResult> write = output.WriteAsync(piece);
+                written += piece.Length;
                 if (!write.IsCompletedSuccessfully)
                 {
-                    _ = WriteRestAsync(write, taken, written, count); // owned by this queue: it never throws, CloseAsync waits for it
+                    _ = WriteRestAsync(write, batch, written); // owned by this queue: it never throws, CloseAsync waits for it
                     return;
                 }
 
@@ -247,7 +266,7 @@ internal sealed class SendQueue(
             return;
         }
 
-        EndBatch(taken);
+        EndBatch(batch);
     }
 
     private int Pending => _gathered.Count + _inFlight;
@@ -331,18 +350,18 @@ internal sealed class SendQueue(
             _flusher.Add(this);
     }
 
-    private async Task WriteRestAsync(ValueTask<FlushResult> write, byte[] taken, int written, int count)
+    private async Task WriteRestAsync(ValueTask<FlushResult> write, GatheredBatch batch, int written)
     {
         try
         {
             await write.ConfigureAwait(false);
             Volatile.Write(ref _progress, _progress + 1);
-            while (written < count)
+            while (written < batch.Count)
             {
-                int size = Math.Min(count - written, SlowWriteBytes);
-                await output.WriteAsync(taken.AsMemory(written, size)).ConfigureAwait(false);
+                ReadOnlyMemory<byte> piece = batch.Piece(written, SlowWriteBytes);
+                await output.WriteAsync(piece).ConfigureAwait(false);
                 Volatile.Write(ref _progress, _progress + 1);
-                written += size;
+                written += piece.Length;
             }
         }
         catch (Exception exception)
@@ -351,18 +370,18 @@ internal sealed class SendQueue(
             return;
         }
 
-        EndBatch(taken);
+        EndBatch(batch);
     }
 
     // What gathered meanwhile is for the flusher, even if a sender wrote this batch: nobody writes for all the others.
-    private void EndBatch(byte[] taken)
+    private void EndBatch(in GatheredBatch batch)
     {
         Writer writer = Writer.Nobody;
         using (_gate.Hold())
         {
             _inFlight = 0;
             _isWriting = false;
-            _gathered.GiveBack(taken);
+            _gathered.GiveBack(batch);
             AdmitWaiting();
             if (_gathered.Count > 0)
             {
