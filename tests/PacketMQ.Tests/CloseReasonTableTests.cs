@@ -1,6 +1,9 @@
 using System.Net;
+using System.Net.Security;
+using System.Net.Sockets;
 using System.Reflection;
 using System.Text.RegularExpressions;
+using PacketMQ.Tests.Conformance;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests;
@@ -29,6 +32,11 @@ public sealed partial class CloseReasonTableTests
         }),
         [nameof(CloseReason.Disconnected)] = () => OnceActiveAsync([], ends: true),
         [nameof(CloseReason.TruncatedFrame)] = () => OnceActiveAsync([0, 0, 0], ends: true),
+        [nameof(CloseReason.TruncatedStream)] = TruncatedStreamAsync,
+        [nameof(CloseReason.TlsRequired)] = TlsRequiredAsync,
+        [nameof(CloseReason.TlsFailed)] = () => WithTlsAsync(
+            TestTls.ForServers with { Certificate = null, CertificateSelector = _ => null }, TestTls.ForClients with { TargetHost = "other.example" }),
+        [nameof(CloseReason.CertificateRefused)] = () => WithTlsAsync(TestTls.ForServers, TestTls.ForClients with { Certificate = null }),
         [nameof(CloseReason.ConnectionReset)] = ResetAsync,
         [nameof(CloseReason.Unreachable)] = UnreachableAsync,
         [nameof(CloseReason.HandshakeTimeout)] = HandshakeTimeoutAsync,
@@ -145,10 +153,37 @@ public sealed partial class CloseReasonTableTests
         return new(await connection.Closed.Soon(), Nothing);
     }
 
+    private static async Task<Ends> WithTlsAsync(TlsOptions server, TlsOptions client)
+    {
+        await using var meeting = new TlsMeeting(server, client);
+        (CloseInfo there, CloseInfo here) = await meeting.RefusedAsync();
+        return new(here, Describe(there));
+    }
+
+    private static async Task<Ends> TlsRequiredAsync()
+    {
+        await using TlsScene scene = await TlsScene.BeginAsync(Side.Server);
+        using Socket raw = await scene.OpenAsync();
+        await raw.SendAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
+        CloseInfo here = await scene.EndedAsync();
+        Assert.Empty(await TlsScene.ReadToEndAsync(raw));
+        return new(here, Cut);
+    }
+
+    private static async Task<Ends> TruncatedStreamAsync()
+    {
+        await using TlsScene scene = await TlsScene.BeginAsync(Side.Server);
+        using Socket raw = await scene.OpenAsync();
+        await using SslStream ssl = await scene.ShakeHandsAsync(raw, new SslApplicationProtocol("packetmq/1"));
+        await ssl.WriteAsync(WireBytes.Init);
+        raw.Shutdown(SocketShutdown.Send);
+        return new(await scene.EndedAsync(), Nothing);
+    }
+
     private static async Task<Ends> UnreachableAsync()
     {
         await using var client = new Client(Registries.Client(Registries.Sink()));
-        var free = new System.Net.Sockets.TcpListener(IPAddress.Loopback, 0);
+        var free = new TcpListener(IPAddress.Loopback, 0);
         free.Start();
         EndPoint endPoint = free.LocalEndpoint;
         free.Stop();

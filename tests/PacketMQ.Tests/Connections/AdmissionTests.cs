@@ -71,8 +71,8 @@ public sealed class AdmissionTests
         for (int i = 0; i < 10; i++)
         {
             var refused = await Assert.ThrowsAsync<ConnectionClosedException>(() => pair.OpenAsync().Soon());
-            // Over a Unix socket the first write of the client may fail before it reads why; a pipe's server end is this side's own call.
-            if (transport is not (Transport.Pipe or Transport.Unix))
+            // A Unix socket's client may fail to write before it reads why, one with TLS is told nothing, a pipe's server end is an own call.
+            if (transport is not (Transport.Pipe or Transport.Unix or Transport.Tls))
                 Assert.Equal((CloseReason.Overloaded, CloseInitiator.Remote), (refused.CloseInfo.Reason, refused.CloseInfo.Initiator));
         }
 
