@@ -40,10 +40,6 @@ public sealed partial class CloseReasonTableTests
         [nameof(CloseReason.ConnectionReset)] = ResetAsync,
         [nameof(CloseReason.Unreachable)] = UnreachableAsync,
         [nameof(CloseReason.HandshakeTimeout)] = HandshakeTimeoutAsync,
-        [nameof(CloseReason.TlsFailed)] = () => InTlsHandshakeAsync(
-            TestTls.ForServers with { Certificate = null, CertificateSelector = _ => null }, TestTls.ForClients),
-        [nameof(CloseReason.TlsRequired)] = () => InTlsHandshakeAsync(TestTls.ForServers, client: null),
-        [nameof(CloseReason.CertificateRefused)] = () => InTlsHandshakeAsync(TestTls.ForServers, TestTls.ForClients with { Certificate = null }),
         [nameof(CloseReason.StalledFrame)] = StalledFrameAsync,
         [nameof(CloseReason.SlowConsumer)] = SlowConsumerAsync,
         [nameof(CloseReason.Overloaded)] = OverloadedAsync,
@@ -192,25 +188,6 @@ public sealed partial class CloseReasonTableTests
         EndPoint endPoint = free.LocalEndpoint;
         free.Stop();
         return new((await Assert.ThrowsAsync<ConnectionClosedException>(() => client.ConnectAsync(endPoint).Soon())).CloseInfo, Nothing);
-    }
-
-    private static async Task<Ends> InTlsHandshakeAsync(TlsOptions server, TlsOptions? client)
-    {
-        await using var meeting = new TlsMeeting(server, client);
-        (CloseInfo there, CloseInfo here) = await meeting.RefusedAsync();
-        return new(here, Describe(there));
-    }
-
-    private static async Task<Ends> TruncatedStreamAsync()
-    {
-        await using var scene = await TlsScene.BeginAsync(Side.Server);
-        using Socket raw = await scene.OpenAsync();
-        using SslStream ssl = await scene.ShakeHandsAsync(raw, new SslApplicationProtocol("packetmq/1"));
-        await ssl.WriteAsync(PeerBytes.Init);
-        raw.Shutdown(SocketShutdown.Send);
-        CloseInfo here = await scene.EndedAsync();
-        byte[] told = await TlsScene.ReadToEndAsync(ssl);
-        return new(here, told.AsSpan().IndexOf("reason"u8) < 0 ? Nothing : "a softquit");
     }
 
     private static async Task<Ends> HandshakeTimeoutAsync()
