@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The chores of the project: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | fuzz | picture | pack
+# The chores of the project: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | fuzz | soak | picture | pack
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -42,9 +42,13 @@ case "${1:-}" in
     shift
     fuzz/run.sh "$@"
     ;;
+  soak)
+    shift
+    dotnet run -c Release --project soak/PacketMQ.Soak -- "$@"
+    ;;
   pack) dotnet pack -c Release -o artifacts ;;
   *)
-    echo "usage: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | fuzz | picture | pack" >&2
+    echo "usage: ./build.sh fmt | build | test | api | bench | bench-peers | bench-sweep | bench-accept | fuzz | soak | picture | pack" >&2
     exit 2
     ;;
 esac

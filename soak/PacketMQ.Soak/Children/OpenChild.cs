@@ -1,0 +1,45 @@
+using System.Diagnostics;
+using System.Net;
+
+namespace PacketMQ.Soak.Children;
+
+/// <summary>Opens connections and holds them until it is told to reset them all.</summary>
+internal static class OpenChild
+{
+    public static async Task RunAsync(IPEndPoint server, int count)
+    {
+        await using Client client = Child.NewClient();
+        Child.Answer("ready");
+        while (await Child.CommandAsync().ConfigureAwait(false) is { } command)
+        {
+            if (command == "open")
+            {
+                int left = count;
+                int failures = 0;
+                await Task.WhenAll(Enumerable.Range(0, 64).Select(async _ =>
+                {
+                    while (Interlocked.Decrement(ref left) >= 0)
+                    {
+                        try
+                        {
+                            await client.ConnectAsync(server).ConfigureAwait(false);
+                        }
+                        catch (ConnectionClosedException exception)
+                        {
+                            Interlocked.Increment(ref failures);
+                            Console.WriteLine($"a connection failed: {exception.CloseInfo}");
+                        }
+                    }
+                })).ConfigureAwait(false);
+                Child.Answer($"{failures}");
+            }
+            else if (command == "reset")
+            {
+                long begun = Stopwatch.GetTimestamp();
+                foreach (Connection connection in client.Connections)
+                    connection.Abort();
+                Child.Answer($"{Stopwatch.GetElapsedTime(begun).TotalMilliseconds:0}");
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+using System.Diagnostics;
+
+namespace PacketMQ.Soak.Runs;
+
+/// <summary>200 clients of all sorts; every 10 s some are cut, every minute one of their four processes is killed (fault 33).</summary>
+internal static class MixedRun
+{
+    private const int Processes = 4;
+    private const int Clients = 200;
+
+    public static async Task RunAsync(TargetTable targets, TimeSpan length)
+    {
+        int unobserved = 0;
+        TaskScheduler.UnobservedTaskException += (_, e) =>
+        {
+            Interlocked.Increment(ref unobserved);
+            Console.WriteLine($"UNOBSERVED at the server: {e.Exception}");
+        };
+        await using var server = new SoakServer();
+        Gauge empty = Gauge.ReadSettled();
+        int complaints = 0;
+        var children = new ChildProcess[Processes];
+        for (int i = 0; i < Processes; i++)
+            children[i] = await ChildProcess.StartAsync("mixed", server.EndPoint, Clients / Processes, i).ConfigureAwait(false);
+
+        TimeSpan warmUp = TimeSpan.FromMinutes(10) < length / 3 ? TimeSpan.FromMinutes(10) : length / 3;
+        var samples = new List<(double Hours, Gauge Gauge)>();
+        long begun = Stopwatch.GetTimestamp();
+        Console.WriteLine("minute | RSS MB | heap MB | descriptors | timers | connections | made | packets | breaks | unobserved");
+        for (int turn = 1; Stopwatch.GetElapsedTime(begun) < length; turn++)
+        {
+            await Task.Delay(10_000).ConfigureAwait(false);
+            TimeSpan elapsed = Stopwatch.GetElapsedTime(begun);
+            Gauge gauge = Gauge.Read();
+            if (elapsed > warmUp)
+                samples.Add((elapsed.TotalHours, gauge));
+            foreach (ChildProcess child in children)
+                child.Tell("cut");
+            if (turn % 6 != 0)
+                continue;
+            Console.WriteLine(
+                $"{elapsed.TotalMinutes,6:0.0} | {gauge.ResidentMegabytes,6:0.0} | {GC.GetTotalMemory(false) / 1_048_576.0,7:0.0} | {gauge.Descriptors,11} | {gauge.Timers,6} | {server.Peer.Connections.Length,11} | {server.Made} | {server.Packets} | {server.Breaks} | {unobserved}");
+            int victim = turn / 6 % Processes;
+            complaints += children[victim].Complaints;
+            await children[victim].KillAsync().ConfigureAwait(false);
+            children[victim].Dispose();
+            children[victim] = await ChildProcess.StartAsync("mixed", server.EndPoint, Clients / Processes, turn).ConfigureAwait(false);
+        }
+
+        foreach (ChildProcess child in children)
+        {
+            complaints += child.Complaints;
+            await child.KillAsync().ConfigureAwait(false);
+            child.Dispose();
+        }
+
+        await Task.Delay(20_000).ConfigureAwait(false); // the last time-outs
+        Gauge after = Gauge.ReadSettled();
+        Console.WriteLine($"{server.Made} made, {server.Lost} lost, {server.Refused} refused, {server.Packets} packets; {server.Reasons}");
+        Console.WriteLine($"empty: RSS {empty.ResidentMegabytes:0.0} MB before, {after.ResidentMegabytes:0.0} MB after");
+        string what = $"soak of {length.TotalMinutes:0} min";
+        targets.AtMost($"{what}: slope of RSS after the first {warmUp.TotalMinutes:0.#} min", Slope(samples, gauge => gauge.ResidentMegabytes), 1, "% per hour");
+        targets.AtMost("… slope of descriptors", Slope(samples, gauge => gauge.Descriptors), 1, "% per hour");
+        targets.AtMost("… descriptors left at the end", after.Descriptors - empty.Descriptors, 0, "");
+        targets.AtMost("… timers left at the end", after.Timers - empty.Timers, 1, ""); // the heartbeat may not have gone to sleep yet
+        targets.Exactly("… connections left at the end", server.Peer.Connections.Length, 0);
+        targets.Exactly("… made and not lost", server.Made - server.Lost, 0);
+        targets.Exactly("… unobserved exceptions at the server", unobserved, 0);
+        targets.Exactly("… broken invariants (order, whole packets, answers)", server.Breaks + complaints, 0);
+    }
+
+    /// <summary>The line through the samples: how much it rises in an hour, in percent of their mean.</summary>
+    private static double Slope(List<(double Hours, Gauge Gauge)> samples, Func<Gauge, double> value)
+    {
+        if (samples.Count < 2)
+            return 0;
+        double meanTime = samples.Average(sample => sample.Hours);
+        double mean = samples.Average(sample => value(sample.Gauge));
+        double rise = samples.Sum(sample => (sample.Hours - meanTime) * (value(sample.Gauge) - mean))
+            / samples.Sum(sample => (sample.Hours - meanTime) * (sample.Hours - meanTime));
+        return 100 * rise / mean;
+    }
+}
