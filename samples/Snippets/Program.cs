@@ -8,5 +8,6 @@ await AutoTypes.RunAsync();
 await Connecting.RunAsync();
 await Closing.RunAsync();
 await Tls.RunAsync();
+await Security.RunAsync();
 await FromPython.RunAsync();
 Console.WriteLine("all snippets ran");

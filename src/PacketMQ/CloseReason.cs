@@ -85,6 +85,12 @@ public readonly record struct CloseReason
     /// <summary>One side refused the other's certificate, or did not get one. The description says whose, and why.</summary>
     public static CloseReason CertificateRefused => new("reason.certificaterefused", true);
 
+    /// <summary>One side's <see cref="PeerOptions.Authenticate"/> refused the other.</summary>
+    public static CloseReason AuthenticationFailed => new("reason.authenticationfailed", true);
+
+    /// <summary>A packet came that its <see cref="PacketGuard"/> does not permit.</summary>
+    public static CloseReason NotPermitted => new("reason.notpermitted", true);
+
     /// <summary>A frame was begun and then arrived slower than <see cref="PeerOptions.MinReceiveRate"/>.</summary>
     public static CloseReason StalledFrame => new("reason.stalledframe", true);
 

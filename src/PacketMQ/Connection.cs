@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Security.Claims;
 using Microsoft.Extensions.Logging;
 using PacketMQ.Connections;
 using PacketMQ.Dispatch;
@@ -37,6 +38,8 @@ public sealed class Connection
     private bool _isOpening = true;
     private Task? _cancellingWaits; // the loop's own
 
+    private long _guardViolations;
+
     internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, ILogger logger)
     {
         Peer = peer;
@@ -48,7 +51,7 @@ public sealed class Connection
         RemoteEndPoint = transport.RemoteEndPoint;
         PeerOptions options = peer.Options;
         _registry = peer.Registry.Snapshot();
-        _session = new Session(_registry.Contract, options.ToSessionLimits());
+        _session = new Session(_registry.Contract, options.ToSessionLimits(), needsApproval: options.Authenticate is not null);
         _buffers = new BufferAccount(peer.Buffers, CloseBecauseBuffersAreFull);
         transport.UsePool(_buffers);
         _sendQueue = new SendQueue(
@@ -81,6 +84,15 @@ public sealed class Connection
 
     /// <summary>What TLS has agreed on, and the other side's certificate; <see langword="null"/> in plain text, and before the TLS handshake is through.</summary>
     public TlsDetails? Tls => _transport.Tls;
+
+    /// <summary>
+    /// Who the other side is: what <see cref="PeerOptions.Authenticate"/> has accepted it as. <see langword="null"/> before, and if the hook
+    /// did not say or there is none.
+    /// </summary>
+    public ClaimsPrincipal? User => _loop.User;
+
+    /// <summary>How many packets came on this connection that their <see cref="PacketGuard"/> refused.</summary>
+    public long GuardViolations => Interlocked.Read(ref _guardViolations);
 
     /// <summary>Completes when the connection has ended entirely, with the way it ended. It never fails.</summary>
     public Task<CloseInfo> Closed => _closed.Task;
@@ -117,11 +129,13 @@ public sealed class Connection
     internal bool IsWaitingForTransport => _sendQueue.IsWaitingForTransport;
 
     /// <summary>
-    /// Whether a packet can be sent: it is registered here, and the other side has it too. A side that keeps its own ids takes it that
+    /// Whether a packet can be sent: it is registered here, its <see cref="PacketGuard"/> allows it, and the other side has it too. A
+    /// side that keeps its own ids takes it that
     /// the other one, which has to check that, has all of them: see <see cref="PeerPacketNames"/> for what it listed.
     /// </summary>
     /// <param name="packet">Its name, id or object.</param>
-    public bool CanSend(PacketKey packet) => _sender.Routes is { } routes && routes.TryGet(packet, out _);
+    public bool CanSend(PacketKey packet)
+        => _sender.Routes is { } routes && routes.TryFind(packet, out PacketRoute? route) && route.SendFault is null;
 
     /// <summary>The id of a packet on the wire of this connection, which adaption may have made another than the registry's.</summary>
     /// <param name="packet">Its name, id in the registry, or object.</param>
@@ -177,7 +191,11 @@ public sealed class Connection
     /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
     /// <inheritdoc cref="SendAsync(PacketKey, object, CancellationToken)"/>
     public ValueTask SendEncodedAsync(ReadOnlyMemory<byte> raw, CancellationToken cancellationToken = default)
-        => _sender.SendEncodedAsync(raw, cancellationToken);
+    {
+        if (_sender.Routes is { HasGuards: true } routes)
+            routes.CheckSending(raw.Span);
+        return _sender.SendEncodedAsync(raw, cancellationToken);
+    }
 
     /// <summary>
     /// Ends the connection: raises connection lost, tells the other side the reason behind everything that was sent, and waits for
@@ -287,7 +305,8 @@ public sealed class Connection
 
     internal async ValueTask ActivateAsync(Agreement agreement)
     {
-        _sender.Routes = PacketRoutes.For(_registry.Registered, _registry.Own, agreement, Peer.Options.FallbackPacket);
+        RegistrySnapshot registry = _registry.For(isClient: Peer is ClientPeer, IsEncrypted);
+        _sender.Routes = PacketRoutes.For(registry.Registered, registry.Own, agreement, Peer.Options.FallbackPacket);
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         Seat.EndHandshake();
         ConnectionLog.Made(_logger, Id, RemoteEndPoint);
@@ -324,8 +343,18 @@ public sealed class Connection
     /// <summary>Sends a payload under another packet, byte for byte.</summary>
     internal ValueTask SendPayloadAsync(PacketKey packet, in ReadOnlySequence<byte> payload) => _sender.SendPayloadAsync(packet, payload);
 
+    internal void CountGuardViolation()
+    {
+        Interlocked.Increment(ref _guardViolations);
+        Peer.CountGuardViolation();
+    }
+
     internal ValueTask ReceiveAsync(PacketKey packet, object? data)
-        => new PacketDispatcher(this, Peer.Options, _logger).DispatchDecodedAsync(_sender.Resolve(packet), data);
+    {
+        if (_sender.Routes is not { } routes || !routes.TryFind(packet, out PacketRoute? route))
+            route = _sender.Resolve(packet); // throws what is wrong
+        return new PacketDispatcher(this, Peer.Options, _logger).DispatchDecodedAsync(route, data);
+    }
 
     internal ValueTask ReceiveEncodedAsync(ReadOnlyMemory<byte> raw)
     {
@@ -354,7 +383,7 @@ public sealed class Connection
             $"More sends wait for the other side than allowed: {Peer.Options.MaxWaitingSends} packets or {Peer.Options.MaxWaitingSendBytes} bytes.",
             Farewell.Cut);
 
-    private void RequestClose(CloseRequest request)
+    internal void RequestClose(CloseRequest request)
     {
         if (_decision.TryMake(request))
             _transport.Input.CancelPendingRead(); // wakes the loop

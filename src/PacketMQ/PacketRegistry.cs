@@ -66,8 +66,9 @@ public sealed class PacketRegistry
     /// </param>
     /// <param name="packet">The object that sends and receives it. The same object may stand under several names.</param>
     /// <param name="id"><see cref="MinPacketId"/> to <see cref="MaxPacketId"/>, unique in the registry.</param>
-    /// <exception cref="ArgumentException">The name or the id breaks a rule or is taken, or the registry is full. Nothing was added.</exception>
-    public void AddPacket(string name, Packet packet, int id)
+    /// <param name="guard">What it demands of a connection; <see langword="null"/>: nothing.</param>
+    /// <exception cref="ArgumentException">The name, the id or the guard breaks a rule, one of the first two is taken, or the registry is full. Nothing was added.</exception>
+    public void AddPacket(string name, Packet packet, int id, PacketGuard? guard = null)
     {
         ArgumentNullException.ThrowIfNull(name);
         ArgumentNullException.ThrowIfNull(packet);
@@ -80,6 +81,7 @@ public sealed class PacketRegistry
                 nameof(id), id, $"The id {id} of the packet '{name}' must be {MinPacketId} to {MaxPacketId}.");
         }
 
+        guard?.Validate();
         lock (_gate)
         {
             if (_byName.TryGetValue(name, out PacketRoute? taken))
@@ -94,7 +96,7 @@ public sealed class PacketRegistry
                     $"(it has {_inOrder.Count} packets and would have {idMapBytes} bytes).", nameof(name));
             }
 
-            var route = new PacketRoute(name, packet, id, WireId: id);
+            var route = new PacketRoute(name, packet, id, WireId: id) { Guard = guard };
             _inOrder.Add(route);
             _byName.Add(name, route);
             _byId.Add(id, route);

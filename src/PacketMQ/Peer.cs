@@ -22,6 +22,7 @@ public abstract class Peer : IAsyncDisposable
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly ILogger _logger;
     private readonly Lock _gate = new();
+    private long _guardViolations;
     private Task? _stopping; // one for all who stop the peer
 
     /// <summary>Makes a peer.</summary>
@@ -74,6 +75,9 @@ public abstract class Peer : IAsyncDisposable
     /// <see cref="PeerOptions.MaxTotalBufferedBytes"/> was reached. They raise no event.
     /// </summary>
     public long TurnedAwayConnections => Admission.TurnedAway;
+
+    /// <summary>How many packets came, since the peer was made, that their <see cref="PacketGuard"/> refused.</summary>
+    public long GuardViolations => Interlocked.Read(ref _guardViolations);
 
     /// <summary>The last packets, if <see cref="PeerOptions.PacketLog"/> was given.</summary>
     public PacketLog? PacketLog => Options.PacketLog;
@@ -175,13 +179,14 @@ public abstract class Peer : IAsyncDisposable
     /// <param name="packet">The packet's name, id or object.</param>
     /// <param name="data">The decoded data.</param>
     /// <param name="from">The connection's id or object.</param>
+    /// <exception cref="PacketException">The packet is unknown on the connection, or its <see cref="PacketGuard"/> does not permit it.</exception>
     public ValueTask ReceivePacketAsync(PacketKey packet, object? data, ConnectionKey from)
         => GetConnection(from).ReceiveAsync(packet, data);
 
     /// <summary>Handles the body of a frame as if it had just arrived. It runs at once, not in turn with the connection's own packets: meant for tests.</summary>
     /// <param name="raw">The packet's id on the wire of this connection (2 bytes, big-endian), then the payload: one msgpack value.</param>
     /// <param name="from">The connection's id or object.</param>
-    /// <exception cref="PacketException"><paramref name="raw"/> is not such a body.</exception>
+    /// <exception cref="PacketException"><paramref name="raw"/> is not such a body, or the packet's <see cref="PacketGuard"/> does not permit it.</exception>
     public ValueTask ReceiveEncodedAsync(ReadOnlyMemory<byte> raw, ConnectionKey from)
         => GetConnection(from).ReceiveEncodedAsync(raw);
 
@@ -283,6 +288,8 @@ public abstract class Peer : IAsyncDisposable
             await transport.DisposeAsync().ConfigureAwait(false);
         }
     }
+
+    internal void CountGuardViolation() => Interlocked.Increment(ref _guardViolations);
 
     internal void Forget(Connection connection) => _connections.Remove(connection);
 

@@ -30,7 +30,7 @@ public sealed record PeerOptions
     /// <summary>How many names the other side's id map may list. 4 to 65 536; default 4 096.</summary>
     public int MaxPacketTypes { get; init; } = 4_096;
 
-    /// <summary>How long a connection may take from its beginning (a server's: from its acceptance) to the end of the handshake. Default 10 s; looked at once a second.</summary>
+    /// <summary>How long a connection may take from its beginning (a server's: from its acceptance) to the end of the handshake, <see cref="Authenticate"/> included. Default 10 s; looked at once a second.</summary>
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
@@ -128,6 +128,17 @@ public sealed record PeerOptions
     /// given to <see cref="Peer.AttachAsync"/> is taken as it is. Memory peers have no TLS.
     /// </summary>
     public TlsOptions? Tls { get; init; }
+
+    /// <summary>
+    /// Decides about each connection, in its handshake: when the other side has introduced itself (behind TLS), and before it is told this
+    /// side's packets. <see langword="null"/> (default): everybody may come in who gets through TLS.
+    /// </summary>
+    /// <remarks>
+    /// Called once for each connection, on a pool thread, for many at once. It may take its time within <see cref="HandshakeTimeout"/>; the token is
+    /// cancelled then, and when the connection ends for another reason. Until it accepts, no handler or event of the connection runs,
+    /// and what arrives waits. One that throws, or answers <see langword="null"/>, refuses.
+    /// </remarks>
+    public Func<AuthenticationContext, CancellationToken, ValueTask<AuthenticationResult>>? Authenticate { get; init; }
 
     /// <summary>Keeps the last packets for debugging; <see langword="null"/> (default): none are kept.</summary>
     public PacketLog? PacketLog { get; init; }

@@ -40,6 +40,9 @@ public sealed partial class CloseReasonTableTests
         [nameof(CloseReason.ConnectionReset)] = ResetAsync,
         [nameof(CloseReason.Unreachable)] = UnreachableAsync,
         [nameof(CloseReason.HandshakeTimeout)] = HandshakeTimeoutAsync,
+        [nameof(CloseReason.AuthenticationFailed)] = AuthenticationFailedAsync,
+        [nameof(CloseReason.NotPermitted)] = () => OnceActiveAsync(
+            RawEnd.Frame(17, 1), registry: Guarded(new PacketGuard { Flow = PacketFlow.ServerToClient })),
         [nameof(CloseReason.StalledFrame)] = StalledFrameAsync,
         [nameof(CloseReason.SlowConsumer)] = SlowConsumerAsync,
         [nameof(CloseReason.Overloaded)] = OverloadedAsync,
@@ -94,8 +97,15 @@ public sealed partial class CloseReasonTableTests
     private static string Describe(CloseInfo info)
         => info.Reason == CloseReason.ConnectionReset ? Cut : $"{Member(info.Reason)} {info.Initiator}";
 
-    private static PeerPair Pair(PeerOptions? options = null, Packet? packet = null)
-        => new(Transport.TcpIPv4, Registries.Server(packet ?? Registries.Sink()), Registries.Client(Registries.Sink()), options);
+    private static PeerPair Pair(PeerOptions? options = null, Packet? packet = null, PacketRegistry? registry = null)
+        => new(Transport.TcpIPv4, registry ?? Registries.Server(packet ?? Registries.Sink()), Registries.Client(Registries.Sink()), options);
+
+    private static PacketRegistry Guarded(PacketGuard guard)
+    {
+        var registry = new PacketRegistry();
+        registry.AddPacket(Registries.Name, Registries.Sink(), 17, guard);
+        return registry;
+    }
 
     private static async Task<Ends> BetweenPeersAsync(Func<Connection, Connection, Task> act)
     {
@@ -131,9 +141,9 @@ public sealed partial class CloseReasonTableTests
     }
 
     private static async Task<Ends> OnceActiveAsync(
-        byte[] bytes, PeerOptions? options = null, Packet? packet = null, bool ends = false, Action? before = null)
+        byte[] bytes, PeerOptions? options = null, Packet? packet = null, bool ends = false, Action? before = null, PacketRegistry? registry = null)
     {
-        await using PeerPair pair = Pair(options, packet);
+        await using PeerPair pair = Pair(options, packet, registry);
         await using RawEnd raw = await RawEnd.ConnectAsync(pair);
         Connection connection = await pair.NextMadeAsync();
         before?.Invoke();
@@ -188,6 +198,13 @@ public sealed partial class CloseReasonTableTests
         EndPoint endPoint = free.LocalEndpoint;
         free.Stop();
         return new((await Assert.ThrowsAsync<ConnectionClosedException>(() => client.ConnectAsync(endPoint).Soon())).CloseInfo, Nothing);
+    }
+
+    private static async Task<Ends> AuthenticationFailedAsync()
+    {
+        await using PeerPair pair = Pair(new PeerOptions { Authenticate = (_, _) => new(AuthenticationResult.Refuse("no")) });
+        CloseInfo there = (await Assert.ThrowsAsync<ConnectionClosedException>(() => pair.OpenAsync().Soon())).CloseInfo;
+        return new((await pair.ServerRefused.Reader.ReadAsync().Soon()).CloseInfo, Describe(there));
     }
 
     private static async Task<Ends> HandshakeTimeoutAsync()

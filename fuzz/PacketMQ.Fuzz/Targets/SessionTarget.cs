@@ -5,8 +5,9 @@ using PacketMQ.Wire;
 namespace PacketMQ.Fuzz.Targets;
 
 /// <summary>
-/// A whole conversation with a stranger. The first byte chooses the role, the limits and how far the handshake is when the bytes come, the
-/// second the slicing. However they are cut, the same events and answers come out; only a <see cref="ProtocolException"/> does;
+/// A whole conversation with a stranger. The first byte chooses the role, the limits, how far the handshake is when the bytes come, and
+/// whether he needs approval and gets it; the second the slicing. However they are cut, the same events and answers come out; only a
+/// <see cref="ProtocolException"/> does;
 /// the states go one way; the answers are bounded.
 /// </summary>
 internal static class SessionTarget
@@ -37,11 +38,12 @@ internal static class SessionTarget
         Contract contract = Contracts[choice & 3];
         SessionLimits limits = Limits[(choice >> 2) & 3];
         byte[] prefix = Prefix(contract, (choice >> 4) & 3);
+        Approval approval = (choice & 0x40) == 0 ? Approval.NotNeeded : (choice & 0x80) == 0 ? Approval.Refused : Approval.Given;
         int way = input.Span[1];
         input = input[2..];
 
-        string whole = Converse(contract, limits, prefix, input, Slicing.Whole);
-        string sliced = Converse(contract, limits, prefix, input, way);
+        string whole = Converse(contract, limits, approval, prefix, input, Slicing.Whole);
+        string sliced = Converse(contract, limits, approval, prefix, input, way);
         Invariant.Holds(whole == sliced, $"Whole:\n{whole}\nsliced:\n{sliced}");
     }
 
@@ -58,13 +60,14 @@ internal static class SessionTarget
         return prefix.WrittenSpan.ToArray();
     }
 
-    private static string Converse(Contract contract, SessionLimits limits, byte[] prefix, ReadOnlyMemory<byte> input, int way)
+    private static string Converse(
+        Contract contract, SessionLimits limits, Approval approval, byte[] prefix, ReadOnlyMemory<byte> input, int way)
     {
         List<ReadOnlyMemory<byte>> pieces = Slicing.Cut(input, way);
         long allocated = 0;
         for (int attempt = 0; attempt < MemoryBudget.Attempts; attempt++)
         {
-            var conversation = new Conversation(contract, limits);
+            var conversation = new Conversation(contract, limits, approval);
             conversation.Receive(prefix);
             foreach (ReadOnlyMemory<byte> piece in pieces)
                 conversation.Receive(piece);
@@ -77,6 +80,13 @@ internal static class SessionTarget
         throw MemoryBudget.Exceeded(prefix.Length + input.Length, Factor, allocated);
     }
 
+    private enum Approval
+    {
+        NotNeeded,
+        Refused,
+        Given,
+    }
+
     /// <summary>One end of a connection, with all that must hold for it.</summary>
     private sealed class Conversation
     {
@@ -85,6 +95,7 @@ internal static class SessionTarget
         private readonly Session _session;
         private readonly Contract _contract;
         private readonly SessionLimits _limits;
+        private readonly Approval _approval;
         private readonly ArrayBufferWriter<byte> _output = new(256);
         private readonly StringBuilder _log = new();
         private readonly Slicing.Arrivals _arrivals = new();
@@ -95,11 +106,12 @@ internal static class SessionTarget
         /// <summary>By the session alone: what this harness remembers does not count.</summary>
         public long AllocatedBytes { get; private set; }
 
-        public Conversation(Contract contract, SessionLimits limits)
+        public Conversation(Contract contract, SessionLimits limits, Approval approval)
         {
+            _approval = approval;
             _contract = contract;
             _limits = limits;
-            _session = new Session(contract, limits);
+            _session = new Session(contract, limits, needsApproval: approval != Approval.NotNeeded);
             _session.Start(_output);
         }
 
@@ -169,7 +181,14 @@ internal static class SessionTarget
             Invariant.Holds(_state != SessionState.Closed || e.Kind == SessionEventKind.Quit, "An event came out of a closed session.");
             switch (e.Kind)
             {
+                case SessionEventKind.Introduced:
+                    Invariant.Holds(_approval != Approval.NotNeeded && _state == SessionState.AwaitApproval, "Nobody asked for an introduction.");
+                    Invariant.Holds(_session.Agreement is null && _output.WrittenCount == 17, "It said more than INIT to a stranger.");
+                    if (_approval == Approval.Given)
+                        _session.Approve(_output);
+                    break;
                 case SessionEventKind.Activated:
+                    Invariant.Holds(_approval != Approval.Refused, "A stranger that was not approved came in.");
                     Invariant.Holds(!_isActivated && _state == SessionState.Active, "It was activated twice, or in no state for it.");
                     _isActivated = true;
                     CheckAgreement();

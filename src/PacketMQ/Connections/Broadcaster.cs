@@ -54,12 +54,18 @@ internal sealed class Broadcaster(Peer peer, ConnectionTable connections)
 
     private (PacketSender Sender, PacketRoutes Routes, PacketRoute Route)? FindFirst(PacketKey packet)
     {
+        PacketRoute? forbidden = null;
         foreach (Connection connection in connections.Snapshot())
         {
-            if (connection.Sender.Routes is { } routes && !connection.IsEnding && routes.TryGet(packet, out PacketRoute? route))
+            if (connection.Sender.Routes is not { } routes || connection.IsEnding || !routes.TryFind(packet, out PacketRoute? route))
+                continue;
+            if (route.SendFault is null)
                 return (connection.Sender, routes, route);
+            forbidden = route;
         }
 
+        if (forbidden is not null)
+            throw new PacketException($"The packet '{forbidden.Name}' can't be sent on any connection: it {forbidden.SendFault}.");
         // Nobody is there; but a packet that nobody could ever get is the caller's mistake.
         if (!peer.Registry.TryGetName(packet, out string? name))
             throw new PacketException($"The packet {packet} is not registered.");
@@ -85,8 +91,10 @@ internal sealed class Broadcaster(Peer peer, ConnectionTable connections)
             {
                 PacketSender sender = connection.Sender;
                 PacketRoute? route = first.Route;
-                if (sender.Routes is not { } routes || (!ReferenceEquals(routes, first.Routes) && !routes.TryGet(packet, out route)))
+                if (sender.Routes is not { } routes || (!ReferenceEquals(routes, first.Routes) && !routes.TryFind(packet, out route)))
                     continue;
+                if (route.SendFault is not null)
+                    continue; // its guard forbids it here
                 AppendResult result = route.WireId == first.Route.WireId
                     ? sender.TrySendShared(route, frames, start, size)
                     : sender.TrySend(route, new EncodedFrame(route.WireId, PayloadOf(frames, start, size)));

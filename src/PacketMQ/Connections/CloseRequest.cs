@@ -24,6 +24,10 @@ internal sealed record CloseRequest(CloseInfo Info, Farewell Farewell)
         {
             info = info with { Description = "The other side refused this side's certificate, or got none." };
         }
+        else if (reason == CloseReason.AuthenticationFailed)
+        {
+            info = info with { Description = "The other side refused who this side is, or could not find out." };
+        }
         else if (reason == CloseReason.NonEqualPackets)
         {
             var (missingHere, missingThere) = session.CompareNames();

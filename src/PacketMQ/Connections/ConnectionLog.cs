@@ -10,6 +10,7 @@ internal static partial class ConnectionLog
     public const int CloseStepTimedOutId = 107;
     public const int TurnedAwayId = 111;
     public const int BuffersFullId = 112;
+    public const int AuthenticationThrewId = 113;
 
     [LoggerMessage(100, LogLevel.Debug, "Connection {ConnectionId} to {RemoteEndPoint} begins.")]
     public static partial void Begins(ILogger logger, long connectionId, object? remoteEndPoint);
@@ -49,4 +50,7 @@ internal static partial class ConnectionLog
 
     [LoggerMessage(BuffersFullId, LogLevel.Warning, "All connections together buffer more than {MaxTotalBufferedBytes} bytes: {Count} that hold the most are closed.")]
     public static partial void BuffersFull(ILogger logger, long maxTotalBufferedBytes, int count);
+
+    [LoggerMessage(AuthenticationThrewId, LogLevel.Error, "Connection {ConnectionId}: the application's hook for authentication threw; the other side was refused.")]
+    public static partial void AuthenticationThrew(ILogger logger, Exception exception, long connectionId);
 }

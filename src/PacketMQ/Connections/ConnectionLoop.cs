@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.InteropServices;
+using System.Security.Claims;
 using Microsoft.Extensions.Logging;
 using PacketMQ.Dispatch;
 using PacketMQ.Transports;
@@ -21,6 +22,7 @@ internal sealed class ConnectionLoop(
     private readonly PacketDispatcher _dispatcher = new(connection, options, logger);
     private readonly ArrayBufferWriter<byte> _control = new(256);
     private readonly PipeReader _input = transport.Input;
+    private readonly Authentication? _authentication = options.Authenticate is null ? null : new(connection, options, logger);
     private TaskCompletionSource? _handlerIsSlow;
     private SequencePosition _heldStart;
     private long _corkedSince; // 0: no frame is held back yet
@@ -32,6 +34,9 @@ internal sealed class ConnectionLoop(
 
     /// <summary>A handler that outlived the end of its connection, with the part of the receive buffer that it may still look at.</summary>
     public Task? OverdueHandler { get; private set; }
+
+    /// <summary>Who the other side is, if the application has found out.</summary>
+    public ClaimsPrincipal? User => _authentication?.User;
 
     /// <summary>How many bytes of an incomplete frame have arrived; 0 while there is none. Read by the heartbeat.</summary>
     public long IncompleteBytes => Volatile.Read(ref _incompleteBytes);
@@ -145,6 +150,8 @@ internal sealed class ConnectionLoop(
         {
             while (decision.Request is null)
             {
+                if (session.State == SessionState.AwaitApproval && _authentication is { IsAccepted: true })
+                    session.Approve(_control);
                 if (TryProcessWholeFrames(ref rest, out pending))
                     return true;
                 if (decision.Request is not null || !session.TryRead(ref rest, _control, out SessionEvent read))
@@ -155,6 +162,9 @@ internal sealed class ConnectionLoop(
                     case SessionEventKind.Packet:
                         _framesRead++;
                         pending = _dispatcher.DispatchAsync(read.PacketId, read.Payload, read.HasBinaryKeys);
+                        break;
+                    case SessionEventKind.Introduced:
+                        pending = _authentication!.AskAsync();
                         break;
                     case SessionEventKind.Activated:
                         pending = connection.ActivateAsync(session.Agreement!);
@@ -235,6 +245,12 @@ internal sealed class ConnectionLoop(
         }
     }
 
+    // Who is not let in yet can't make us hold more than in the rest of the handshake.
+    private int MaxReadAheadBytes
+        => session.State == SessionState.AwaitApproval
+            ? Math.Min(options.MaxIdMapFrameBytes, options.MaxReadAheadBytes)
+            : options.MaxReadAheadBytes;
+
     // Waits for a handler, whose payload is held from _heldStart on. False: the end was decided meanwhile. A slow one does not keep
     // the other side's end from being noticed: the loop reads ahead.
     private async ValueTask<bool> WaitForHandlerAsync(ValueTask pending, long held)
@@ -256,7 +272,7 @@ internal sealed class ConnectionLoop(
                 await connection.CancelWaitsAsync().ConfigureAwait(false);
                 await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
             }
-            else if (buffer.Length >= options.MaxReadAheadBytes)
+            else if (buffer.Length >= MaxReadAheadBytes)
             {
                 await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
             }

@@ -36,6 +36,7 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
         }
         else if (connection.State == ConnectionState.Handshaking)
         {
+            loop.NoticeSlowHandler(); // which is the hook for authentication
             CheckHandshake();
         }
         else if (connection.State == ConnectionState.Active)

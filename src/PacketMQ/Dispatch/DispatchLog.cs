@@ -7,6 +7,7 @@ internal static partial class DispatchLog
 {
     public const int HandlerFailedId = 200;
     public const int PacketSkippedId = 201;
+    public const int PolicyFailedId = 203;
 
     [LoggerMessage(HandlerFailedId, LogLevel.Error, "Connection {ConnectionId}: the handler of '{PacketName}' threw.")]
     public static partial void HandlerFailed(ILogger logger, Exception exception, long connectionId, string packetName);
@@ -16,4 +17,7 @@ internal static partial class DispatchLog
 
     [LoggerMessage(202, LogLevel.Error, "Connection {ConnectionId}: the application's callback for a failed handler threw.")]
     public static partial void FailureCallbackFailed(ILogger logger, Exception exception, long connectionId);
+
+    [LoggerMessage(PolicyFailedId, LogLevel.Error, "Connection {ConnectionId}: the policy of '{PacketName}' threw; the packet was refused.")]
+    public static partial void PolicyFailed(ILogger logger, Exception exception, long connectionId, string packetName);
 }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Microsoft.Extensions.Logging;
 using PacketMQ.Serialization;
@@ -53,7 +54,13 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     {
         try
         {
+            if (!Admits(route))
+                return;
             await route.Packet.ReceiveDecodedAsync(data, new PacketContext(connection, route)).ConfigureAwait(false);
+        }
+        catch (ProtocolException exception)
+        {
+            throw new PacketException(exception.Message, exception); // it did not come from the other side
         }
         catch (Exception exception) when (exception is not PacketException)
         {
@@ -67,10 +74,55 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         PacketRoute? route = _lastRoute;
         if (route is not null && route.WireId == wireId)
             return route;
-        if (connection.Routes.TryGetByWireId(wireId, out route))
-            return _lastRoute = route;
-        Refuse(options.UnknownPacket, CloseReason.UnknownPacket, $"id {wireId}", $"The packet id {wireId} was not agreed on in the handshake.");
-        return null;
+        return FindRoute(wireId);
+    }
+
+    private PacketRoute? FindRoute(int wireId)
+    {
+        if (!connection.Routes.TryGetByWireId(wireId, out PacketRoute? route))
+        {
+            Refuse(options.UnknownPacket, CloseReason.UnknownPacket, $"id {wireId}", $"The packet id {wireId} was not agreed on in the handshake.");
+            return null;
+        }
+
+        if (!Admits(route))
+            return null;
+        if (route.Guard?.Policy is null)
+            _lastRoute = route; // the rest of a guard says the same for the connection's whole life; a policy is asked each time
+        return route;
+    }
+
+    // Whether the packet's guard lets it in. A violation is counted, and ends the connection unless the guard says otherwise.
+    private bool Admits(PacketRoute route)
+    {
+        if (route.Guard is not { } guard)
+            return true;
+        string? fault = route.ReceiveFault;
+        Exception? exception = null;
+        if (fault is null && guard.Policy is { } policy)
+            fault = AskPolicy(policy, route, out exception);
+        if (fault is null)
+            return true;
+        connection.CountGuardViolation();
+        Refuse(guard.Violation, CloseReason.NotPermitted, route.Name, $"The packet '{route.Name}' {fault}.", exception);
+        return false;
+    }
+
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A policy that fails says no.")]
+    private string? AskPolicy(Func<PacketContext, bool> policy, PacketRoute route, out Exception? failure)
+    {
+        failure = null;
+        try
+        {
+            return policy(new PacketContext(connection, route)) ? null : "is not permitted by its policy";
+        }
+        catch (Exception exception)
+        {
+            if (connection.Peer.Repeated.IsNews(DispatchLog.PolicyFailedId, $"{route.Name}, {exception.GetType().Name}"))
+                DispatchLog.PolicyFailed(logger, exception, connection.Id, route.Name);
+            failure = exception;
+            return "has a policy that threw";
+        }
     }
 
     private ValueTask FollowAsync(ValueTask handling, PacketRoute route)

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using PacketMQ.Wire;
 
@@ -19,6 +20,7 @@ internal sealed class PacketRoutes
         _byPacket = new(routes.Count, ReferenceEqualityComparer.Instance);
         foreach (PacketRoute route in routes)
         {
+            HasGuards |= route.Guard is not null;
             _byWireId.Add(route.WireId, route);
             _byName.Add(route.Name, route);
             if (route.Id >= 0)
@@ -28,6 +30,9 @@ internal sealed class PacketRoutes
             }
         }
     }
+
+    /// <summary>Whether any of the packets has a guard.</summary>
+    public bool HasGuards { get; }
 
     /// <summary>The table of one connection: the registry's routes under the ids that the handshake agreed on.</summary>
     /// <param name="registered">The registry's routes, in the order of the contract that was announced.</param>
@@ -57,12 +62,29 @@ internal sealed class PacketRoutes
 
     public bool TryGetByWireId(int wireId, [NotNullWhen(true)] out PacketRoute? route) => _byWireId.TryGetValue(wireId, out route);
 
-    public bool TryGet(Packet packet, [NotNullWhen(true)] out PacketRoute? route) => _byPacket.TryGetValue(packet, out route);
+    /// <summary>The route of a packet that is to be sent.</summary>
+    /// <exception cref="PacketException">Its guard forbids that.</exception>
+    public bool TryGet(Packet packet, [NotNullWhen(true)] out PacketRoute? route) => _byPacket.TryGetValue(packet, out route) && MayBeSent(route);
 
-    public bool TryGet(PacketKey key, [NotNullWhen(true)] out PacketRoute? route)
+    /// <inheritdoc cref="TryGet(Packet, out PacketRoute?)"/>
+    public bool TryGet(PacketKey key, [NotNullWhen(true)] out PacketRoute? route) => TryFind(key, out route) && MayBeSent(route);
+
+    /// <summary>Checks the guard of the packet in the body of a frame that is to be sent; whether there is such a packet is not its question.</summary>
+    /// <exception cref="PacketException">Its guard forbids that.</exception>
+    public void CheckSending(ReadOnlySpan<byte> body)
+    {
+        if (BinaryPrimitives.TryReadUInt16BigEndian(body, out ushort wireId) && TryGetByWireId(wireId, out PacketRoute? route))
+            MayBeSent(route);
+    }
+
+    /// <summary>The route of a packet, whatever its guard says.</summary>
+    public bool TryFind(PacketKey key, [NotNullWhen(true)] out PacketRoute? route)
     {
         if (key.TryGetPacket(out Packet? packet))
             return _byPacket.TryGetValue(packet, out route);
         return key.TryGetName(out string? name) ? _byName.TryGetValue(name, out route) : _byId.TryGetValue(key.Id, out route);
     }
+
+    private static bool MayBeSent(PacketRoute route)
+        => route.SendFault is null ? true : throw new PacketException($"The packet '{route.Name}' can't be sent: it {route.SendFault}.");
 }

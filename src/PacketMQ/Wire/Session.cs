@@ -9,7 +9,10 @@ namespace PacketMQ.Wire;
 /// does no I/O and knows no time. Not safe for use by two threads at once. After a <see cref="ProtocolException"/> only
 /// <see cref="Quit"/> makes sense.
 /// </summary>
-internal sealed class Session(Contract contract, SessionLimits limits)
+/// <param name="contract">What this side announces.</param>
+/// <param name="limits">What it takes.</param>
+/// <param name="needsApproval">Whether the id map is held back until <see cref="Approve"/>.</param>
+internal sealed class Session(Contract contract, SessionLimits limits, bool needsApproval = false)
 {
     // The limits of payloads are about applications. A handshake needs a depth of 2, whatever they are, and its number of values is
     // bounded by the length of its frames and by the number of names.
@@ -130,9 +133,15 @@ internal sealed class Session(Contract contract, SessionLimits limits)
         {
             case (SessionState.AwaitInit, WireProtocol.InitId):
                 ControlPackets.ReadInit(payload);
-                ControlPackets.WriteIdMap(output, contract);
-                Enter(SessionState.AwaitIdMap, limits.MaxIdMapFrameBytes);
-                return false;
+                Enter(SessionState.AwaitApproval, limits.MaxIdMapFrameBytes);
+                if (!needsApproval)
+                {
+                    Approve(output);
+                    return false;
+                }
+
+                e.Kind = SessionEventKind.Introduced;
+                return true;
 
             case (SessionState.AwaitIdMap, WireProtocol.IdMapId):
                 Agreement = AgreeOn(IdMap.Read(payload, limits.MaxPacketTypes));
@@ -152,10 +161,22 @@ internal sealed class Session(Contract contract, SessionLimits limits)
                 e.Reason = ControlPackets.ReadSoftQuit(payload);
                 return true;
 
+            case (SessionState.AwaitApproval, _):
+                return false; // read only to find out how the other side ends, because nobody waits for approval any more
+
             default:
                 RefuseUnexpected(packetId);
                 return false;
         }
+    }
+
+    /// <summary>Goes on with the handshake after <see cref="SessionEventKind.Introduced"/>: tells the other side our packets.</summary>
+    public void Approve(IBufferWriter<byte> output)
+    {
+        if (State != SessionState.AwaitApproval)
+            throw new InvalidOperationException($"There is nothing to approve in state {State}.");
+        ControlPackets.WriteIdMap(output, contract);
+        Enter(SessionState.AwaitIdMap, limits.MaxIdMapFrameBytes);
     }
 
     /// <summary>Says farewell, once. From then on all input is discarded: a frame behind the end of a conversation means nothing.</summary>

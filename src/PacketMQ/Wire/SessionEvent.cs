@@ -4,6 +4,9 @@ namespace PacketMQ.Wire;
 
 internal enum SessionEventKind
 {
+    /// <summary>The other side has introduced itself, and waits for our id map: <see cref="Session.Approve"/> is next.</summary>
+    Introduced,
+
     /// <summary>The handshake is through in both directions: <see cref="Session.Agreement"/> is set, packets may be sent.</summary>
     Activated,
 

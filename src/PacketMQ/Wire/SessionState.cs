@@ -5,6 +5,9 @@ internal enum SessionState
 {
     AwaitInit,
 
+    /// <summary>INIT was accepted; our id map is held back until <see cref="Session.Approve"/>. Only a softquit counts, everything else is passed over.</summary>
+    AwaitApproval,
+
     /// <summary>INIT was accepted and answered with our id map.</summary>
     AwaitIdMap,
 

@@ -105,6 +105,36 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public void What_needs_approval_holds_the_id_map_back_until_then()
+    {
+        var session = new Session(Server, new SessionLimits(), needsApproval: true);
+        var output = new ArrayBufferWriter<byte>();
+        var input = new ReadOnlySequence<byte>((byte[])[.. PeerBytes.Handshake(true, ("app:a", 17), ("app:b", 18)), .. PeerBytes.Frame(18, 1)]);
+        Assert.Throws<InvalidOperationException>(() => session.Approve(output));
+        Assert.True(session.TryRead(ref input, output, out SessionEvent read));
+        Assert.Equal((SessionEventKind.Introduced, SessionState.AwaitApproval, 0), (read.Kind, session.State, output.WrittenCount));
+
+        session.Approve(output);
+        Assert.Throws<InvalidOperationException>(() => session.Approve(output));
+        Assert.True(session.TryRead(ref input, output, out read));
+        Assert.Equal(SessionEventKind.Activated, read.Kind);
+        Assert.True(session.TryRead(ref input, output, out read));
+        Assert.Equal((SessionEventKind.Packet, 18), (read.Kind, read.PacketId));
+    }
+
+    [Fact]
+    public void Who_is_not_approved_can_only_leave()
+    {
+        var session = new Session(Server, new SessionLimits(), needsApproval: true);
+        var output = new ArrayBufferWriter<byte>();
+        var input = new ReadOnlySequence<byte>(
+            (byte[])[.. PeerBytes.Handshake(true, ("app:a", 17), ("app:b", 18)), .. PeerBytes.Frame(18, 1), .. RawEnd.SoftQuit("reason.bye")]);
+        Assert.True(session.TryRead(ref input, output, out _));
+        Assert.True(session.TryRead(ref input, output, out SessionEvent read));
+        Assert.Equal((SessionEventKind.Quit, "reason.bye", 0), (read.Kind, read.Reason.Name, output.WrittenCount));
+    }
+
+    [Fact]
     public void The_limit_of_a_frame_is_that_of_the_state_it_comes_in()
     {
         var limits = new SessionLimits { MaxHandshakeFrameBytes = 64, MaxIdMapFrameBytes = 500, MaxFrameBytes = 99_999 };
