@@ -167,6 +167,21 @@ public sealed class BroadcastTests
         Assert.Equal("next", await got.NextAsync());
     }
 
+    [Fact]
+    public async Task A_guard_that_forbids_a_packet_on_every_connection_throws_at_the_caller()
+    {
+        var registry = new PacketRegistry();
+        registry.AddPacket(Registries.Name, new Packet<string>(), 17, new PacketGuard { RequireTls = true });
+        await using var server = new MemoryServer(registry);
+        await using var client = new MemoryClient(Registries.Client(Registries.Sink()));
+        await client.ConnectAsync(server);
+        await Bounded.UntilAsync(() => server.Connections.Length == 1);
+
+        var refused = Assert.Throws<PacketException>(() => { _ = server.BroadcastAsync(Registries.Name, "secret"); });
+        Assert.Contains("can't be sent on any connection", refused.Message, StringComparison.Ordinal);
+        Assert.Equal(ConnectionState.Active, Assert.Single(server.Connections).State);
+    }
+
     [Theory]
     [InlineData(SlowReceiverAction.Queue)]
     [InlineData(SlowReceiverAction.Skip)]
