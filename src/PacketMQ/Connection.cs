@@ -37,7 +37,6 @@ public sealed class Connection
     private int _state;
     private bool _isOpening = true;
     private Task? _cancellingWaits; // the loop's own
-
     private long _guardViolations;
 
     internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, ILogger logger)
@@ -129,9 +128,9 @@ public sealed class Connection
     internal bool IsWaitingForTransport => _sendQueue.IsWaitingForTransport;
 
     /// <summary>
-    /// Whether a packet can be sent: it is registered here, its <see cref="PacketGuard"/> allows it, and the other side has it too. A
-    /// side that keeps its own ids takes it that
-    /// the other one, which has to check that, has all of them: see <see cref="PeerPacketNames"/> for what it listed.
+    /// Whether a packet can be sent: it is registered here, its <see cref="PacketGuard"/> allows it, and the other side has it too. A side
+    /// that keeps its own ids takes it that the other one, which has to check that, has all of them: see <see cref="PeerPacketNames"/> for
+    /// what it listed.
     /// </summary>
     /// <param name="packet">Its name, id or object.</param>
     public bool CanSend(PacketKey packet)

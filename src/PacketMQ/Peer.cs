@@ -139,7 +139,7 @@ public abstract class Peer : IAsyncDisposable
     /// <param name="packet">The packet's name, id or object.</param>
     /// <param name="data">What its hooks accept; <see cref="Packet.OnSend"/> is called once, with the first connection.</param>
     /// <param name="cancellationToken">Ends the waiting; what was handed to the connections goes out.</param>
-    /// <returns>How many connections got it.</returns>
+    /// <returns>How many connections got it, or have it waiting for room.</returns>
     /// <exception cref="PacketException">The packet is not registered, or its data can't be sent. Nobody got it.</exception>
     public ValueTask<int> BroadcastAsync(PacketKey packet, object? data, CancellationToken cancellationToken = default)
         => _broadcaster.SendAsync(packet, data, cancellationToken);

@@ -3,8 +3,8 @@ using System.Collections.Concurrent;
 namespace PacketMQ.Connections;
 
 /// <summary>
-/// Writes for connections whose senders are busy: one pool thread walks the queues that have something to write, one batch each. While
-/// it is at the others, more gathers in each queue, so a burst to many connections leaves in few writes.
+/// Writes what the senders of a burst left: one pool thread walks the queues that have something to write, one batch each, and comes again to
+/// those that still grow. While it is at the others, more gathers in each queue, so a burst to many connections leaves in few writes.
 /// </summary>
 internal sealed class Flusher : IThreadPoolWorkItem
 {

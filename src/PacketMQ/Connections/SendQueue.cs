@@ -23,8 +23,9 @@ internal enum AppendResult
 /// while writing.
 /// </summary>
 /// <remarks>
-/// Who writes: a frame after a quiet moment is written by its sender at once; in a burst the <see cref="Flusher"/> takes over, so that
-/// one sender does not write for all; above <see cref="SenderWritesAt"/> whoever appends writes one batch. While the receive loop
+/// Who writes: a frame after a quiet moment is written by its sender at once. In a burst whoever reaches <see cref="SenderWritesAt"/>
+/// writes one batch, from the memory that its core has just filled; what is left when the queue stands still is for the
+/// <see cref="Flusher"/>, so that no sender writes for all. While the receive loop
 /// hands a batch to the handlers the queue is corked for its thread, so that their replies leave together; what other threads send does
 /// not wait for a handler that takes its time.
 /// </remarks>
