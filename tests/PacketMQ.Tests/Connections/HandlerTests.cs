@@ -50,9 +50,11 @@ public sealed class HandlerTests
         await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()));
         pair.Server.ConnectionMade += (_, made) => story.Add($"made {made.Connection.State}");
         pair.Server.ConnectionLost += (_, lost) => story.Add($"lost {lost.Connection.State} {lost.CloseInfo.Reason}");
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         pair.ServerMadeHook = async connection =>
         {
+            begun.SetResult();
             await release.Task;
             story.Add("made hook");
         };
@@ -66,6 +68,7 @@ public sealed class HandlerTests
         await raw.WriteAsync([.. RawEnd.Frame(17, 1), .. RawEnd.Frame(17, 2), .. RawEnd.SoftQuit("reason.bye")]);
         await raw.EndAsync();
         Connection connection = await pair.NextMadeAsync();
+        await begun.Task.Soon();
         for (int i = 0; i < 2_000; i++)
             await Task.Yield(); // time enough for a packet that would not wait its turn
         Assert.Equal(["made Active"], story);

@@ -24,6 +24,20 @@ internal sealed class WatchedTime : FakeTimeProvider
             Advance(TimeSpan.FromSeconds(1));
     }
 
+    /// <summary>
+    /// Heartbeats until something is so. They come a real millisecond apart: a clock that runs as fast as it is turned would reach every
+    /// time-out, however long, before a busy machine has done what is waited for.
+    /// </summary>
+    public async Task BeatUntilAsync(Func<bool> condition)
+    {
+        using var end = new CancellationTokenSource(Bounded.Limit);
+        while (!condition())
+        {
+            Beat(1);
+            await Task.Delay(1, end.Token);
+        }
+    }
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         ITimer timer = base.CreateTimer(callback, state, dueTime, period);
