@@ -3,7 +3,7 @@ using System.Buffers;
 namespace PacketMQ.Connections;
 
 /// <summary>
-/// The shared array pool, as one connection sees it: it counts what the connection holds. Arrays of <see cref="Uncounted"/> bytes and
+/// The pool of all connections, as one of them sees it: it counts what the connection holds. Arrays of <see cref="Uncounted"/> bytes and
 /// less, which an idle connection takes and gives back for every packet, cost nothing and are not counted.
 /// </summary>
 /// <param name="budget">Where it counts to.</param>
@@ -24,7 +24,7 @@ internal sealed class BufferAccount(BufferBudget budget, Action evict) : ArrayPo
 
     public override byte[] Rent(int minimumLength)
     {
-        byte[] array = Shared.Rent(minimumLength);
+        byte[] array = BufferPool.Connections.Rent(minimumLength);
         if (array.Length > Uncounted)
             Add(array.Length);
         return array;
@@ -34,7 +34,7 @@ internal sealed class BufferAccount(BufferBudget budget, Action evict) : ArrayPo
     {
         if (array.Length > Uncounted)
             Add(-array.Length);
-        Shared.Return(array, clearArray);
+        BufferPool.Connections.Return(array, clearArray);
     }
 
     /// <summary>Counts bytes that do not come from the pool.</summary>

@@ -15,15 +15,23 @@ internal sealed class Flusher : IThreadPoolWorkItem
     // How often the flusher looks for more before it goes: some microseconds, in which it lets every other thread go first.
     private const int Patience = 20;
 
+    // What gathers in all queues of a burst together: a megabyte here or there is in a cache when it is written, a hundred are not.
+    private const int BytesInAll = 8 * 1024 * 1024;
+
     private readonly ConcurrentQueue<SendQueue> _dirty = new();
+    private int _listed; // how many queues wait for a visit
     private int _isRunning;
 
     /// <summary>The flusher of a new queue.</summary>
     public static Flusher Next() => All[(uint)Interlocked.Increment(ref _next) % (uint)All.Length];
 
+    /// <summary>How many bytes each queue may let gather while so many do.</summary>
+    public int BytesEach => BytesInAll / Math.Max(1, Volatile.Read(ref _listed));
+
     /// <summary>Writes one batch of a queue soon. The queue sees to it that it is added once only.</summary>
     public void Add(SendQueue queue)
     {
+        Interlocked.Increment(ref _listed);
         _dirty.Enqueue(queue);
         if (Volatile.Read(ref _isRunning) == 0 && Interlocked.Exchange(ref _isRunning, 1) == 0)
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
@@ -43,7 +51,10 @@ internal sealed class Flusher : IThreadPoolWorkItem
                     if (queue.WriteOrComeAgain())
                         _dirty.Enqueue(queue);
                     else
+                    {
+                        Interlocked.Decrement(ref _listed);
                         hasWritten = true;
+                    }
                 }
 
                 if (!hasWritten)

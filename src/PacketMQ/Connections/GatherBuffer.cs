@@ -9,10 +9,12 @@ namespace PacketMQ.Connections;
 internal struct GatherBuffer(ArrayPool<byte> pool)
 {
     private const int FirstBytes = 4 * 1024;
+    private const int MostFirstBytes = 64 * 1024;
 
     private byte[]? _gathering;
     private byte[]? _spare;
     private int _own;
+    private int _lastOwn; // how many bytes the last batch had: the next is likely to be like it, and need not grow to it by copying
     private SharedFrames? _shared; // follows the own bytes
     private int _sharedStart;
 
@@ -51,6 +53,7 @@ internal struct GatherBuffer(ArrayPool<byte> pool)
     public GatheredBatch Take()
     {
         var batch = new GatheredBatch(_gathering ?? [], _own, _shared, _sharedStart, Count - _own);
+        _lastOwn = _own;
         _gathering = _spare;
         _spare = null;
         _shared = null;
@@ -98,7 +101,9 @@ internal struct GatherBuffer(ArrayPool<byte> pool)
 
     private void Grow(int size)
     {
-        int needed = Math.Max(_own + size, FirstBytes);
+        int needed = _own + size;
+        if (_gathering is null)
+            needed = Math.Max(needed, Math.Clamp(_lastOwn, FirstBytes, MostFirstBytes));
         byte[] larger;
         if (_spare is { } spare && spare.Length >= needed)
         {

@@ -32,7 +32,9 @@ internal enum AppendResult
 internal sealed class SendQueue(
     PipeWriter output, int maxPendingBytes, ArrayPool<byte> pool, WaitingFrames waiting, TimeProvider timeProvider, Action<Exception> onFailed, Action onTooManyWaiting)
 {
-    private const int SenderWritesAt = 64 * 1024;
+    // Just below the size of an array, so that the frame that reaches it mostly fits.
+    private const int SenderWritesAt = 60 * 1024;
+    private const int SenderWritesAtLeast = 15 * 1024;
 
     // How often the flusher leaves a queue alone that still grows.
     private const int MaxVisits = 100;
@@ -54,6 +56,7 @@ internal sealed class SendQueue(
     private long _lastWrite;
     private bool _isWriting; // a writer is at work
     private bool _isListed; // the flusher will visit
+    private int _senderWritesAt = SenderWritesAt;
     private int _countAtVisit;
     private int _visits;
     private int _corkedThread; // 0: not corked
@@ -274,10 +277,10 @@ internal sealed class SendQueue(
 
     // Not while a frame waits for room: the loop's own thread may be blocked until it gets some.
     private bool IsHeldBack
-        => _corkedThread != 0 && _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < SenderWritesAt && waiting.First is null;
+        => _corkedThread != 0 && _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < _senderWritesAt && waiting.First is null;
 
     // The common case of a burst, told by one look: whoever writes or visits next sees to what was appended.
-    private bool HasWriter => _isWriting || (_isListed && _gathered.Count < SenderWritesAt);
+    private bool HasWriter => _isWriting || (_isListed && _gathered.Count < _senderWritesAt);
 
     private bool HasRoomFor(int size) => Pending == 0 || Pending + size <= maxPendingBytes;
 
@@ -286,7 +289,7 @@ internal sealed class SendQueue(
     {
         if (HasWriter || _gathered.Count == 0 || IsHeldBack)
             return Writer.Nobody;
-        if (_gathered.Count >= SenderWritesAt)
+        if (_gathered.Count >= _senderWritesAt)
             return Chosen(Writer.Caller);
         // Quietness of the connection alone is not enough: a loop over many connections would make each of them look quiet.
         long now = timeProvider.GetTimestamp();
@@ -308,6 +311,7 @@ internal sealed class SendQueue(
         else
         {
             _isListed = true;
+            _senderWritesAt = Math.Clamp(_flusher.BytesEach, SenderWritesAtLeast, SenderWritesAt);
             _countAtVisit = _gathered.Count;
             _visits = 0;
         }
