@@ -21,13 +21,19 @@ internal sealed class BufferPool : ArrayPool<byte>
     private SpinGate _gate;
     private int _kept;
 
-    public BufferPool() => _ = new Trimming(this);
-
     /// <summary>The one that connections use.</summary>
-    public static BufferPool Connections { get; } = new();
+    public static BufferPool Connections { get; } = CreateTrimmed();
 
     /// <summary>How many bytes wait to be rented.</summary>
     public int Kept => Volatile.Read(ref _kept);
+
+    /// <summary>A pool that lets half of what it keeps go at each collection of the oldest generation.</summary>
+    public static BufferPool CreateTrimmed()
+    {
+        var pool = new BufferPool();
+        _ = new Trimming(pool);
+        return pool;
+    }
 
     public override byte[] Rent(int minimumLength)
     {
