@@ -53,6 +53,7 @@ public sealed class Connection
         _session = new Session(_registry.Contract, options.ToSessionLimits(), needsApproval: options.Authenticate is not null);
         _buffers = new BufferAccount(peer.Buffers, CloseBecauseBuffersAreFull);
         transport.UsePool(_buffers);
+        transport.UseSpin(options.ReceiveSpin);
         _sendQueue = new SendQueue(
             transport.Output, options.MaxPendingSendBytes, _buffers,
             new WaitingFrames(options.MaxWaitingSendBytes, options.MaxWaitingSends, _buffers), options.TimeProvider, exception => RequestClose(CloseRequest.TransportFailed(exception)),

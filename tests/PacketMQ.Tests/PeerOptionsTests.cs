@@ -42,6 +42,8 @@ public sealed class PeerOptionsTests
         { nameof(PeerOptions.MaxWaitingSends), Good with { MaxWaitingSends = -1 } },
         { nameof(PeerOptions.SendTimeout), Good with { SendTimeout = TimeSpan.Zero } },
         { nameof(PeerOptions.SendTimeout), Good with { SendTimeout = Timeout.InfiniteTimeSpan } },
+        { nameof(PeerOptions.ReceiveSpin), Good with { ReceiveSpin = TimeSpan.FromTicks(-1) } },
+        { nameof(PeerOptions.ReceiveSpin), Good with { ReceiveSpin = TimeSpan.FromMicroseconds(1_001) } },
         { nameof(PeerOptions.MaxReadAheadBytes), Good with { MaxReadAheadBytes = 0 } },
         { nameof(PeerOptions.MaxReadAheadBytes), Good with { MaxReadAheadBytes = -1 } },
         { nameof(PeerOptions.MaxConnections), Good with { MaxConnections = 0 } },
@@ -89,7 +91,7 @@ public sealed class PeerOptionsTests
                 MinReceiveRate = null, SendTimeout = null, MaxPendingSendBytes = 100_003, MaxWaitingSendBytes = 99_999,
                 MaxWaitingSends = 1, MaxReadAheadBytes = 1, MaxConnections = null, MaxPendingHandshakes = null,
                 MaxPendingHandshakesPerAddress = null, MaxTotalBufferedBytes = null, AcceptBacklog = 1,
-                HandshakeTimeout = TimeSpan.FromTicks(1), CloseTimeout = TimeSpan.FromDays(24),
+                HandshakeTimeout = TimeSpan.FromTicks(1), CloseTimeout = TimeSpan.FromDays(24), ReceiveSpin = TimeSpan.FromMilliseconds(1),
             },
             new PeerOptions { PacketMismatch = PacketMismatch.Allow, FallbackPacket = Registries.Sink(), MaxDepth = 256, MaxPacketTypes = 65_536 },
         })

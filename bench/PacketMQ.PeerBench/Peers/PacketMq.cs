@@ -9,16 +9,17 @@ public sealed class PacketMq : Peer
 {
     private const string Opaque = "bench:opaque", Map = "bench:map";
 
-    public override string Name => _tls ? "packetmq-tls" : "packetmq";
-    public override Work Supports => _tls ? Work.W1 : Work.W1 | Work.W1m | Work.W2 | Work.W2b | Work.W3 | Work.W4 | Work.Many | Work.Accept;
+    public override string Name => _tls ? "packetmq-tls" : _spins ? "packetmq-spin" : "packetmq";
+    public override Work Supports => _tls ? Work.W1 : _spins ? Work.W1 | Work.W2 | Work.W2b : Work.W1 | Work.W1m | Work.W2 | Work.W2b | Work.W3 | Work.W4 | Work.Many | Work.Accept;
 
     private readonly bool _tls;
+    private readonly bool _spins;
     private readonly ConcurrentDictionary<Connection, Client> _sharing = [];
     private readonly Lazy<(PacketMQ.Client Peer, BinaryPacket Opaque, Packet<Sample> Map)> _shared;
 
-    public PacketMq(bool tls = false)
+    public PacketMq(bool tls = false, bool spins = false)
     {
-        _tls = tls;
+        (_tls, _spins) = (tls, spins);
         _shared = new(() =>
         {
             var opaque = new BinaryPacket((_, context) => _sharing[context.Connection].RepliedAsync());
@@ -45,7 +46,7 @@ public sealed class PacketMq : Peer
         }
 
         var server = new PacketMQ.Server(Registry(opaque, new Packet<Sample>((s, _) => scenario.Sink.AddSample(s.I, s.Name, s.X)), adapt: false),
-            new PeerOptions { Tls = _tls ? new TlsOptions { Certificate = new TlsCertificate(BenchCertificate.Create(port)) } : null });
+            new PeerOptions { ReceiveSpin = Spin, Tls = _tls ? new TlsOptions { Certificate = new TlsCertificate(BenchCertificate.Create(port)) } : null });
         server.ConnectionMade += (_, _) => scenario.Sink.AddConnection();
         server.Listen(new IPEndPoint(IPAddress.Loopback, port));
         return Task.FromResult<PeerServer>(new Server(server, opaque));
@@ -70,6 +71,7 @@ public sealed class PacketMq : Peer
         var map = new Packet<Sample>();
         var peer = new PacketMQ.Client(Registry(opaque, map, adapt: true), new PeerOptions
         {
+            ReceiveSpin = Spin,
             Tls = _tls ? new TlsOptions { TrustedRoots = [BenchCertificate.ReadPublicPart(port)], TargetHost = BenchCertificate.HostName } : null,
         });
         client.Start(await peer.ConnectAsync("127.0.0.1", port), opaque, map);
@@ -99,6 +101,8 @@ public sealed class PacketMq : Peer
 
         return accepted;
     }
+
+    private TimeSpan Spin => _spins ? TimeSpan.FromMicroseconds(20) : TimeSpan.Zero;
 
     private static PacketRegistry Registry(BinaryPacket opaque, Packet<Sample> map, bool adapt)
     {

@@ -10,6 +10,9 @@ internal sealed class CancelSignal
     private volatile bool _requested;
     private CancellationTokenSource? _wake;
 
+    /// <summary>Whether there is a request that nobody has taken yet.</summary>
+    public bool IsRequested => _requested;
+
     public void Request()
     {
         lock (_gate)

@@ -18,6 +18,7 @@ internal sealed class SocketConnection : TransportConnection
 
     private readonly Socket _socket;
     private readonly SocketFault _fault = new();
+    private readonly ReceiveSpin _spin;
     private readonly SocketPipeReader _input;
     private readonly SocketPipeWriter _output;
 
@@ -31,7 +32,8 @@ internal sealed class SocketConnection : TransportConnection
         socket.Blocking = false;
         LocalEndPoint = Unmapped(socket.LocalEndPoint);
         RemoteEndPoint = Unmapped(socket.RemoteEndPoint);
-        _input = new SocketPipeReader(socket, _fault, pool);
+        _spin = new ReceiveSpin(socket);
+        _input = new SocketPipeReader(socket, _fault, _spin, pool);
         _output = new SocketPipeWriter(socket, _fault, pool);
     }
 
@@ -45,8 +47,10 @@ internal sealed class SocketConnection : TransportConnection
 
     public override void UsePool(ArrayPool<byte> pool) => _input.UsePool(pool);
 
+    public override void UseSpin(TimeSpan time) => _spin.Time = time;
+
     /// <summary>The same bytes as a stream, for whoever encrypts them; then <see cref="Input"/> is not used.</summary>
-    public SocketStream OpenStream() => new(_socket, _fault, _output);
+    public SocketStream OpenStream() => new(_socket, _fault, _spin, _output);
 
     public override void Abort()
     {

@@ -44,6 +44,8 @@ internal sealed class TlsConnection : TransportConnection
 
     public override void UsePool(ArrayPool<byte> pool) => _input.UsePool(pool);
 
+    public override void UseSpin(TimeSpan time) => _socket.UseSpin(time);
+
     public override async ValueTask OpenAsync()
     {
         TlsDetails? details = null;

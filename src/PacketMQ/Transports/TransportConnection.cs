@@ -24,6 +24,11 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
     {
     }
 
+    /// <summary>How long a read asks for bytes before it waits for them, if the transport can do that. Called before anything is read.</summary>
+    public virtual void UseSpin(TimeSpan time)
+    {
+    }
+
     /// <summary>How the stream is encrypted; null before <see cref="OpenAsync"/> is through, and for a stream in plain text.</summary>
     public virtual TlsDetails? Tls => null;
 

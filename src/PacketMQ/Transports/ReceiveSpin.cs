@@ -1,0 +1,52 @@
+using System.Net.Sockets;
+
+namespace PacketMQ.Transports;
+
+/// <summary>
+/// Asks a socket again and again whether something has come, for some microseconds, where a wait would put the thread to sleep: waking it
+/// costs more than the next packet of a lively conversation takes. Off until <see cref="Time"/> is set.
+/// </summary>
+internal sealed class ReceiveSpin(Socket socket)
+{
+    // A thread that spins serves nobody else, so the others keep half of the machine.
+    private static readonly int MaxSpinning = Math.Max(1, Environment.ProcessorCount / 2);
+    private static int _spinning;
+
+    /// <summary>How long to ask; set before anything is read.</summary>
+    public TimeSpan Time { get; set; }
+
+    /// <summary>Whether there is something to receive. False at once if it is off, if enough others spin, or once <paramref name="cancel"/> is requested.</summary>
+    public bool TryWait(CancelSignal? cancel)
+    {
+        if (Time == TimeSpan.Zero)
+            return false;
+        try
+        {
+            return Interlocked.Increment(ref _spinning) <= MaxSpinning && Spin(cancel);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref _spinning);
+        }
+    }
+
+    // The system's clock, whatever the peer's TimeProvider: what is bounded here is the use of a processor.
+    private bool Spin(CancelSignal? cancel)
+    {
+        long begin = TimeProvider.System.GetTimestamp();
+        try
+        {
+            while (!socket.Poll(0, SelectMode.SelectRead))
+            {
+                if (cancel is { IsRequested: true } || TimeProvider.System.GetElapsedTime(begin) >= Time)
+                    return false;
+            }
+
+            return true;
+        }
+        catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
+        {
+            return false; // whoever waits next is told why
+        }
+    }
+}

@@ -1,0 +1,135 @@
+using System.Net.Sockets;
+using PacketMQ.Tests.Support;
+using PacketMQ.Transports;
+
+namespace PacketMQ.Tests.Transports;
+
+/// <summary>One class, because only so many may spin at once in a process: its tests run one after the other.</summary>
+public sealed class ReceiveSpinTests
+{
+    private static readonly TimeSpan Long = TimeSpan.FromMinutes(10);
+
+    [Fact]
+    public async Task It_is_off_by_default()
+    {
+        (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
+        using (left)
+        using (right)
+        {
+            await right.SendAsync(new byte[] { 1 });
+            Assert.False(new ReceiveSpin(left).TryWait(new CancelSignal()));
+        }
+
+        Assert.Equal(TimeSpan.Zero, new PeerOptions().ReceiveSpin);
+    }
+
+    [Fact]
+    public async Task It_ends_when_something_comes()
+    {
+        (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
+        using (left)
+        using (right)
+        {
+            Task<bool> spin = Spin(left, Long);
+            await right.SendAsync(new byte[] { 1 });
+            Assert.True(await spin.Soon());
+        }
+    }
+
+    [Fact]
+    public async Task It_ends_when_the_stream_does()
+    {
+        (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
+        using (left)
+        {
+            Task<bool> spin = Spin(left, Long);
+            right.Dispose();
+            Assert.True(await spin.Soon());
+        }
+    }
+
+    [Fact]
+    public async Task It_ends_when_its_time_is_over()
+    {
+        (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
+        using (left)
+        using (right)
+            Assert.False(await Spin(left, TimeSpan.FromMilliseconds(1)).Soon());
+    }
+
+    [Fact]
+    public async Task It_ends_when_the_read_is_cancelled()
+    {
+        (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
+        using (left)
+        using (right)
+        {
+            var cancel = new CancelSignal();
+            Task<bool> spin = Spin(left, Long, cancel);
+            cancel.Request();
+            Assert.False(await spin.Soon());
+        }
+    }
+
+    [Fact]
+    public async Task It_ends_when_the_socket_is_closed()
+    {
+        (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
+        using (right)
+        {
+            Task<bool> spin = Spin(left, Long);
+            left.Dispose();
+            await spin.Soon(); // true or false: whoever reads next is told why
+        }
+    }
+
+    [Fact]
+    public async Task At_most_half_of_the_processors_spin_at_once()
+    {
+        int most = Math.Max(1, Environment.ProcessorCount / 2);
+        (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
+        using (left)
+        using (right)
+        {
+            var cancel = new CancelSignal();
+            Task<bool>[] spins = [.. Enumerable.Range(0, most + 3).Select(_ => Spin(left, Long, cancel))];
+            // The others do not wait for a turn: they go at once, and their reads wait as if there were no spinning.
+            await Bounded.UntilAsync(() => spins.Count(spin => spin.IsCompleted) == 3);
+            Assert.Equal(most, spins.Count(spin => !spin.IsCompleted));
+            cancel.Request();
+            Assert.All(await Task.WhenAll(spins).Soon(), Assert.False);
+        }
+    }
+
+    [Theory]
+    [InlineData(Transport.TcpIPv4)]
+    [InlineData(Transport.Unix)]
+    [InlineData(Transport.Tls)]
+    [InlineData(Transport.Memory)]
+    public async Task A_conversation_is_the_same_with_it(Transport transport)
+    {
+        const int count = 300;
+        var inbox = new Inbox();
+        var options = new PeerOptions { ReceiveSpin = TimeSpan.FromMilliseconds(1) };
+        await using var pair = new PeerPair(
+            transport, Registries.Server(("a:echo", new EchoPacket("a:reply", TextWriter.Null)), ("a:reply", Registries.Sink())),
+            Registries.Client(("a:echo", Registries.Sink()), ("a:reply", inbox.Packet)), options, options);
+        (Connection client, Connection server) = await pair.ConnectAsync();
+        for (int i = 0; i < count; i++)
+        {
+            await client.SendAsync("a:echo", i);
+            if (i % 2 == 0)
+                continue; // two at once, then their answers
+            Assert.Equal(i - 1L, await inbox.NextAsync());
+            Assert.Equal((long)i, await inbox.NextAsync());
+        }
+
+        await client.SoftQuitAsync("reason.bye");
+        Assert.Equal(new CloseReason("reason.bye"), (await server.Closed.Soon()).Reason);
+    }
+
+    // On a thread of its own: it blocks one.
+    private static Task<bool> Spin(Socket socket, TimeSpan time, CancelSignal? cancel = null)
+        => Task.Factory.StartNew(
+            () => new ReceiveSpin(socket) { Time = time }.TryWait(cancel ?? new CancelSignal()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+}
