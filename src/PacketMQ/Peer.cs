@@ -320,10 +320,14 @@ public abstract class Peer : IAsyncDisposable
         {
             await connection.Activated.WaitAsync(cancellationToken).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested && !connection.Activated.IsCompletedSuccessfully)
         {
             connection.Abort();
             throw;
+        }
+        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        {
+            // Made before it was given up, perhaps with packets handled: to cut it now would look like a fault to the other side.
         }
 
         return connection;

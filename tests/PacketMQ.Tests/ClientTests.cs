@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using PacketMQ.Tests.Support;
@@ -33,13 +34,16 @@ public sealed class ClientTests
         Task<Connection> connecting = client.ConnectAsync((IPEndPoint)listener.LocalEndpoint);
         using TcpClient silent = await listener.AcceptTcpClientAsync().Soon();
         Assert.NotEqual(0, await silent.GetStream().ReadAsync(new byte[4]).Soon()); // INIT: the connection has begun
-        Task closing = time.NextTimerAsync(client.Options.CloseTimeout);
         time.Beat(10); // HandshakeTimeout
-        await closing;
-        time.Advance(client.Options.CloseTimeout);
-
         var closed = await Assert.ThrowsAsync<ConnectionClosedException>(() => connecting.Soon());
         Assert.Equal(CloseReason.HandshakeTimeout, closed.CloseInfo.Reason);
+
+        // Each step of the end has a time-out of its own, and which of them are under way is not told.
+        await Bounded.UntilAsync(() =>
+        {
+            time.Advance(client.Options.CloseTimeout);
+            return !client.TryGetConnection(1, out _);
+        });
     }
 
     [Fact]
@@ -55,6 +59,23 @@ public sealed class ClientTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => connecting.Soon());
         await client.StopAsync().Soon();
         Assert.False(client.TryGetConnection(1, out _));
+    }
+
+    [Fact]
+    public async Task A_connection_that_was_made_before_the_cancelling_is_not_given_up()
+    {
+        for (int i = 0; i < 20; i++)
+        {
+            using var cancellation = new CancellationTokenSource();
+            await using var client = new Client(Registries.Client(Packet.Create((_, _) => cancellation.Cancel())));
+            (IDuplexPipe near, IDuplexPipe far) = PeerPair.CrossedPipes();
+            // In one piece, so that the packet is handled before whoever waits for the connection gets his turn.
+            await far.Output.WriteAsync((byte[])[.. PeerBytes.Handshake(false, (Registries.Name, 17)), .. PeerBytes.Frame(17, 42)]).Soon();
+            Connection connection = await client.AttachAsync(near, cancellation.Token).Soon();
+            await far.Output.CompleteAsync();
+            Assert.Equal(CloseReason.Disconnected, (await connection.Closed.Soon()).Reason);
+            Assert.True(cancellation.IsCancellationRequested);
+        }
     }
 
     [Fact]

@@ -15,13 +15,16 @@ public sealed class ListenTests
         var lost = new TaskCompletionSource<CloseInfo>(TaskCreationOptions.RunContinuationsAsynchronously);
         (Server server, string address) = TestServer.Answering(null);
         await using Server _ = server;
+        var begun = new TaskCompletionSource<Connection>(TaskCreationOptions.RunContinuationsAsynchronously);
+        server.ConnectionMade += (_, arguments) => begun.TrySetResult(arguments.Connection);
         server.ConnectionLost += (_, arguments) => lost.TrySetResult(arguments.CloseInfo);
         await using ToolProcess listener = ToolProcess.Start("listen", address, "--json");
         JsonElement made = JsonElement.Parse(await listener.NextLineAsync());
         Assert.Equal("""["test:ask","test:answer"]""", made.GetProperty("names").GetRawText());
 
-        await server.Connections[0].SendAsync(TestServer.Answer, "first", TestContext.Current.CancellationToken);
-        await server.Connections[0].SendAsync(TestServer.Ask, new byte[] { 0xff }, TestContext.Current.CancellationToken);
+        Connection connection = await begun.Task.Soon(); // the listener may be through the handshake before its server
+        await connection.SendAsync(TestServer.Answer, "first", TestContext.Current.CancellationToken);
+        await connection.SendAsync(TestServer.Ask, new byte[] { 0xff }, TestContext.Current.CancellationToken);
         Assert.Equal("first", JsonElement.Parse(await listener.NextLineAsync()).GetProperty("value").GetString());
         Assert.Equal("""{"$bin":"/w=="}""", JsonElement.Parse(await listener.NextLineAsync()).GetProperty("value").GetRawText());
         listener.Signal(signal);
