@@ -193,11 +193,9 @@ public sealed partial class CloseReasonTableTests
     private static async Task<Ends> UnreachableAsync()
     {
         await using var client = new Client(Registries.Client(Registries.Sink()));
-        var free = new TcpListener(IPAddress.Loopback, 0);
-        free.Start();
-        EndPoint endPoint = free.LocalEndpoint;
-        free.Stop();
-        return new((await Assert.ThrowsAsync<ConnectionClosedException>(() => client.ConnectAsync(endPoint).Soon())).CloseInfo, Nothing);
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        taken.Bind(new IPEndPoint(IPAddress.Loopback, 0)); // bound, but nobody listens
+        return new((await Assert.ThrowsAsync<ConnectionClosedException>(() => client.ConnectAsync(taken.LocalEndPoint!).Soon())).CloseInfo, Nothing);
     }
 
     private static async Task<Ends> AuthenticationFailedAsync()

@@ -1,9 +1,9 @@
+using PacketMQ.Tests.Support;
+
 namespace PacketMQ.Tests;
 
 public sealed class ConnectionStateTests
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
-
     [Fact]
     public async Task The_state_of_a_connection_tells_how_far_it_is()
     {
@@ -13,9 +13,9 @@ public sealed class ConnectionStateTests
         client.ConnectionMade += (_, made) => seen.Add(made.Connection.State);
         client.ConnectionLost += (_, lost) => seen.Add(lost.Connection.State);
 
-        Connection connection = await client.ConnectAsync(server, TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        Connection connection = await client.ConnectAsync(server, TestContext.Current.CancellationToken).Soon();
         seen.Add(connection.State);
-        await client.DisconnectAsync(cancellationToken: TestContext.Current.CancellationToken).WaitAsync(Patience, TestContext.Current.CancellationToken);
+        await client.DisconnectAsync(cancellationToken: TestContext.Current.CancellationToken).Soon();
         seen.Add(connection.State);
 
         Assert.Equal([ConnectionState.Active, ConnectionState.Active, ConnectionState.Closing, ConnectionState.Closed], seen);

@@ -48,6 +48,7 @@ public sealed class ServerTests
         await client.ConnectAsync("localhost", port).Soon();
         if (Socket.OSSupportsIPv6)
             await client.ConnectAsync("::1", port).Soon();
+        await Bounded.UntilAsync(() => server.Connections.Length == client.Connections.Length);
 
         // An IPv4 client is seen under its own address, not as a mapped one.
         Assert.Contains(server.Connections, connection => ((IPEndPoint)connection.RemoteEndPoint!).Address.Equals(IPAddress.Loopback));

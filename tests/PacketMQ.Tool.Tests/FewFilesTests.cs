@@ -14,7 +14,7 @@ public sealed class FewFilesTests
     public async Task By_default_the_cap_keeps_the_server_below_the_limit_and_the_rest_is_turned_away()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "The default follows the limit of open files on Linux.");
-        (ToolProcess server, string address) = await ToolProcess.ServeWithFewFilesAsync(OpenFiles);
+        (ToolProcess server, string address) = await ToolProcess.ServeWithFewFilesAsync(OpenFiles, "--handshake-timeout", "300");
         await using ToolProcess running = server;
 
         List<Socket> sockets = await ConnectAsync(address);

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.Channels;
+using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Conformance;
 
@@ -12,7 +13,7 @@ namespace PacketMQ.Tests.Conformance;
 internal sealed class RawPeer : IAsyncDisposable
 {
     /// <summary>How long anything in these tests may take before it counts as hung.</summary>
-    public static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
+    public static readonly TimeSpan Patience = Bounded.Limit;
 
     private readonly Socket _socket;
     private readonly Channel<byte[]> _frames = Channel.CreateUnbounded<byte[]>();

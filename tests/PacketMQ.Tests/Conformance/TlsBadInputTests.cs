@@ -293,6 +293,7 @@ public sealed class TlsBadInputTests
     {
         int running = 0;
         int most = 0;
+        int entered = 0;
         using var go = new SemaphoreSlim(0);
         await using var meeting = new TlsMeeting(
             TestTls.ForServers with
@@ -300,18 +301,26 @@ public sealed class TlsBadInputTests
                 MaxConcurrentHandshakes = 2,
                 ValidateCertificate = _ =>
                 {
-                    most = Math.Max(most, Interlocked.Increment(ref running));
+                    lock (go)
+                        most = Math.Max(most, ++running);
+                    Interlocked.Increment(ref entered);
                     go.Wait(TestContext.Current.CancellationToken);
-                    Interlocked.Decrement(ref running);
+                    lock (go)
+                        running--;
                     return true;
                 },
             }, TestTls.ForClients with { MaxConcurrentHandshakes = 8 });
         Task<Connection>[] connecting = [.. Enumerable.Range(0, 6).Select(_ => meeting.Client.ConnectAsync(meeting.EndPoint))];
-        while (Volatile.Read(ref running) < 2)
-            await Task.Yield();
-        go.Release(connecting.Length);
+        // One after the other is let through, so that whoever should wait has every chance not to.
+        for (int through = 0; through < connecting.Length; through++)
+        {
+            await Bounded.UntilAsync(() => Volatile.Read(ref entered) >= Math.Min(through + 2, connecting.Length));
+            go.Release();
+            await Task.WhenAny(connecting.Where(one => !one.IsCompleted)).Soon();
+        }
+
         await Task.WhenAll(connecting).Soon();
-        Assert.Equal(2, most);
+        Assert.Equal(2, Volatile.Read(ref most));
     }
 
     /// <summary>A hello with this version and two cipher suites of it, and no extensions.</summary>

@@ -34,23 +34,23 @@ public sealed class BufferBudgetTests
     public async Task Above_the_bound_the_biggest_go_until_the_rest_fits()
     {
         var budget = new BufferBudget(
-            BufferBudget.Total + 1_000, new RepeatedLog(NullLogger.Instance, TimeProvider.System), NullLogger.Instance);
+            BufferBudget.Total + 10_000_000, new RepeatedLog(NullLogger.Instance, TimeProvider.System), NullLogger.Instance);
         var evicted = new System.Collections.Concurrent.ConcurrentQueue<int>();
         BufferAccount[] accounts = new BufferAccount[5];
         for (int i = 0; i < accounts.Length; i++)
         {
             int number = i;
             accounts[i] = new BufferAccount(budget, () => evicted.Enqueue(number));
-            accounts[i].Add((i + 1) * 50);
+            accounts[i].Add((i + 1) * 500_000); // far more than what a connection of another test may give back meanwhile
         }
 
         Assert.False(budget.IsNearlySpent);
-        accounts[0].Add(200); // 950
+        accounts[0].Add(2_000_000); // 9.5 million
         Assert.True(budget.IsNearlySpent);
         Assert.Empty(evicted);
-        accounts[1].Add(200); // 1150: 250, 300, 150, 200, 250
+        accounts[1].Add(2_000_000); // 11.5 million: 2.5, 3, 1.5, 2, 2.5
         await Bounded.UntilAsync(() => !evicted.IsEmpty);
-        accounts[2].Add(10); // those that go already count as gone
+        accounts[2].Add(100_000); // those that go already count as gone
         await Task.Yield();
         Assert.Equal([1], evicted);
         foreach (BufferAccount account in accounts)
@@ -66,7 +66,7 @@ public sealed class BufferBudgetTests
         var inbox = new Inbox();
         await using var pair = new PeerPair(
             transport, Registries.Server(inbox.Packet), Registries.Client(Registries.Sink()),
-            new PeerOptions { MaxTotalBufferedBytes = bound + BufferBudget.Total, MaxConnections = 100 });
+            new PeerOptions { MaxTotalBufferedBytes = bound + BufferBudget.Total, MaxConnections = 100, MinReceiveRate = null });
         (Connection good, _) = await pair.ConnectAsync();
         var hostile = new List<RawEnd>();
         byte[] most = RawEnd.Frame(17, [0xc6, 0, 0x0f, 0, 0, .. new byte[0xf0000]])[..^1];

@@ -96,7 +96,8 @@ public sealed class HandlerTests
         var thrower = Packet.Create((_, _) => throw new NotSupportedException());
         await using var pair = new PeerPair(
             transport, Registries.Server(("a:packet", packet), ("a:thrower", thrower)),
-            Registries.Client(("a:packet", Registries.Sink()), ("a:thrower", Registries.Sink())), new PeerOptions { LoggerFactory = factory });
+            Registries.Client(("a:packet", Registries.Sink()), ("a:thrower", Registries.Sink())),
+            new PeerOptions { LoggerFactory = factory, TimeProvider = new WatchedTime() });
         var failures = new List<HandlerFailedEventArgs>();
         pair.Server.HandlerFailed += (_, failed) =>
         {

@@ -275,7 +275,7 @@ public sealed class SendQueueTests
 
         _writer.IsOpen = true;
         Assert.True(await inItsPlace.Soon());
-        Assert.All(waiting, one => Assert.True(one.IsCompletedSuccessfully));
+        Assert.All(await Task.WhenAll(waiting).Soon(), Assert.True);
         await _queue.CloseAsync().Soon();
         Assert.Equal(1 + WaitingCount, _writer.Frames().Count);
     }

@@ -17,7 +17,7 @@ public sealed class SliceAndStallTests
     public async Task However_small_the_pieces_nothing_changes(int seed)
     {
         var random = new Random(seed);
-        await using var pair = new ProxiedPair();
+        await using var pair = new ProxiedPair(new PeerOptions { TimeProvider = _time });
         pair.Proxy.SliceSize = seed == 0 ? static () => 1 : () => Next(random);
         (CloseInfo client, CloseInfo server) = await pair.ConverseAsync(Values);
         Assert.Equal((CloseReason.Unknown, CloseReason.Unknown), (client.Reason, server.Reason));
@@ -65,10 +65,13 @@ public sealed class SliceAndStallTests
         await using var pair = new ProxiedPair(new PeerOptions { TimeProvider = _time });
         await pair.AssertBystanderIsServedAsync();
         pair.Proxy.Fault = new Fault(way, 1, 0, FaultKind.Swallow);
-        (CloseInfo client, CloseInfo server) = await pair.ConverseAsync(Values, () => _time.Beat(5));
-        (CloseInfo deaf, CloseInfo other) = way == Way.ToServer ? (server, client) : (client, server);
-        Assert.Equal(CloseReason.HandshakeTimeout, deaf.Reason);
-        Assert.Equal(CloseReason.HandshakeTimeout, other.Reason);
+        Task<(CloseInfo Client, CloseInfo Server)> conversation = pair.ConverseAsync(Values);
+        // Both sides have begun, and neither comes any further. Beside them the server has the bystander.
+        await Bounded.UntilAsync(() => pair.Proxy.Last is { Hit.IsCompleted: true } && pair.Server.TryGetConnection(2, out _));
+        _time.Beat(10);
+        await _time.BeatUntilAsync(() => conversation.IsCompleted); // the end of what is swallowed never comes
+        (CloseInfo client, CloseInfo server) = await conversation;
+        Assert.Equal((CloseReason.HandshakeTimeout, CloseReason.HandshakeTimeout), (client.Reason, server.Reason));
         Assert.Empty(pair.Received);
         await pair.AssertBystanderIsServedAsync();
     }
@@ -81,7 +84,15 @@ public sealed class SliceAndStallTests
         await using var pair = new ProxiedPair(new PeerOptions { TimeProvider = _time });
         await pair.AssertBystanderIsServedAsync();
         pair.Proxy.Fault = new Fault(way, 20, 5, FaultKind.Swallow);
-        (CloseInfo client, CloseInfo server) = await pair.ConverseAsync(Values, () => _time.Beat(5));
+        Task<(CloseInfo Client, CloseInfo Server)> conversation = pair.ConverseAsync(Values);
+        await Bounded.UntilAsync(() => pair.Server.Connections.Length == 2 && pair.Client.Connections.Length == 1);
+        (Connection here, Connection there) = (pair.Client.Connections[0], pair.Server.Connections[1]);
+        (Connection hears, Connection speaks) = way == Way.ToServer ? (there, here) : (here, there);
+        await Bounded.UntilAsync(() => pair.Proxy.Last!.Hit.IsCompleted && hears.IncompleteBytes == 5);
+        _time.Beat(6); // seen, and five seconds of grace
+        await Bounded.UntilAsync(() => speaks.Closing.IsCancellationRequested); // it was told before the clock goes on
+        await _time.BeatUntilAsync(() => conversation.IsCompleted); // the end of what is swallowed never comes
+        (CloseInfo client, CloseInfo server) = await conversation;
         (CloseInfo deaf, CloseInfo other) = way == Way.ToServer ? (server, client) : (client, server);
         Assert.Equal((CloseReason.StalledFrame, CloseInitiator.Local), (deaf.Reason, deaf.Initiator));
         Assert.Equal((CloseReason.StalledFrame, CloseInitiator.Remote), (other.Reason, other.Initiator));

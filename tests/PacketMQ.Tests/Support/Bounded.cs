@@ -3,8 +3,8 @@ namespace PacketMQ.Tests.Support;
 /// <summary>Every wait of a test has an end: a fault shows as a failed test, not as one that hangs.</summary>
 internal static class Bounded
 {
-    /// <summary>Far more than any test needs, on a busy machine too.</summary>
-    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(30);
+    /// <summary>Far more than any test needs, on a busy machine too. Only a test that hangs ever uses it up.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
     public static Task Soon(this Task task) => task.WaitAsync(Limit);
 

@@ -1,16 +1,15 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Transports;
 
 /// <summary>Short words for what the transport tests do all the time.</summary>
 internal static class PipeExtensions
 {
-    private static readonly TimeSpan Bound = TimeSpan.FromSeconds(30);
+    public static Task Soon(this Task task) => task.WaitAsync(Bounded.Limit, TestContext.Current.CancellationToken);
 
-    public static Task Soon(this Task task) => task.WaitAsync(Bound, TestContext.Current.CancellationToken);
-
-    public static Task<T> Soon<T>(this Task<T> task) => task.WaitAsync(Bound, TestContext.Current.CancellationToken);
+    public static Task<T> Soon<T>(this Task<T> task) => task.WaitAsync(Bounded.Limit, TestContext.Current.CancellationToken);
 
     public static Task Soon(this ValueTask task) => task.AsTask().Soon();
 
@@ -43,8 +42,9 @@ internal static class PipeExtensions
     /// <summary>Writes the pattern until the transport takes no more: the write that waits, and the length of all writes with it.</summary>
     public static async Task<(Task Pending, long Written)> WriteUntilPendingAsync(this PipeWriter writer)
     {
-        const int Chunk = 1024 * 1024;
-        for (int position = 0; position < 256 * Chunk; position += Chunk)
+        // More than a system's buffers take at once: a smaller write may wait for a moment only, until the kernel has turned it over.
+        const int Chunk = 16 * 1024 * 1024;
+        for (int position = 0; position < 16 * Chunk; position += Chunk)
         {
             Task write = writer.WriteAsync(Pattern.Bytes(position, Chunk)).AsTask();
             if (!write.IsCompleted)

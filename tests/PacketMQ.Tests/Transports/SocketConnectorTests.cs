@@ -22,10 +22,10 @@ public sealed class SocketConnectorTests
     [Fact]
     public async Task A_refused_address_is_followed_by_the_next()
     {
-        IPEndPoint dead = DeadEndPoint();
+        using Socket dead = BindWithoutListening();
         await using SocketListener listener = SocketListener.Bind(new IPEndPoint(IPAddress.Loopback, 0), 8);
         await using TransportConnection client = await SocketConnector.ConnectAsync(
-            [dead, listener.LocalEndPoint], "somewhere", TimeProvider.System, Cancelled).Soon();
+            [dead.LocalEndPoint!, listener.LocalEndPoint], "somewhere", TimeProvider.System, Cancelled).Soon();
         Assert.Equal(listener.LocalEndPoint, client.RemoteEndPoint);
     }
 
@@ -47,7 +47,9 @@ public sealed class SocketConnectorTests
     [Fact]
     public async Task When_no_address_answers_the_error_lists_what_was_tried()
     {
-        EndPoint[] dead = [DeadEndPoint(), DeadEndPoint()];
+        using Socket first = BindWithoutListening();
+        using Socket second = BindWithoutListening();
+        EndPoint[] dead = [first.LocalEndPoint!, second.LocalEndPoint!];
         IOException exception = await Assert.ThrowsAsync<IOException>(
             () => SocketConnector.ConnectAsync(dead, "somewhere:1", TimeProvider.System, Cancelled).Soon());
         Assert.Contains("somewhere:1", exception.Message, StringComparison.Ordinal);
@@ -78,11 +80,12 @@ public sealed class SocketConnectorTests
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => connect.Soon());
     }
 
-    private static IPEndPoint DeadEndPoint()
+    // As long as it is bound nobody else gets the port.
+    private static Socket BindWithoutListening()
     {
-        using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
         socket.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        return (IPEndPoint)socket.LocalEndPoint!;
+        return socket;
     }
 
     /// <summary>Listens with a backlog that is full, so that the system drops whoever knocks.</summary>
