@@ -24,9 +24,11 @@ public sealed class TlsCertificateTests
     {
         await using var meeting = new TlsMeeting(
             TestTls.ForServers with { Certificate = new TlsCertificate(Bad(fault, isServer: true, TestTls.HostName)) }, TestTls.ForClients);
+        Connection bystander = await meeting.AddBystanderAsync(ofServer: false);
         (CloseInfo client, CloseInfo server) = await meeting.RefusedAsync();
         AssertRefused(client, CloseInitiator.Local, words);
         AssertRefused(server, CloseInitiator.Remote, "refused this side's certificate");
+        await AssertIsUntouchedAsync(meeting, bystander);
     }
 
     [Theory]
@@ -35,9 +37,11 @@ public sealed class TlsCertificateTests
     {
         await using var meeting = new TlsMeeting(
             TestTls.ForServers, TestTls.ForClients with { Certificate = new TlsCertificate(Bad(fault, isServer: false, "a client")) });
+        Connection bystander = await meeting.AddBystanderAsync(ofServer: true);
         (CloseInfo client, CloseInfo server) = await meeting.RefusedAsync();
         AssertRefused(server, CloseInitiator.Local, words);
         AssertRefused(client, CloseInitiator.Remote, "refused this side's certificate");
+        await AssertIsUntouchedAsync(meeting, bystander);
     }
 
     [Fact]
@@ -65,8 +69,10 @@ public sealed class TlsCertificateTests
         TestRoot.Kind kind = TestRoot.Kind.Client with { RevocationList = "http://127.0.0.1:9/list.crl" };
         TlsOptions client = TestTls.ForClients with { Certificate = new TlsCertificate(TestTls.Root.Issue(kind, "a client")) };
         await using var meeting = new TlsMeeting(TestTls.ForServers, client);
+        Connection bystander = await meeting.AddBystanderAsync(ofServer: true);
         (_, CloseInfo server) = await meeting.RefusedAsync();
         AssertRefused(server, CloseInitiator.Local, "may be revoked");
+        await AssertIsUntouchedAsync(meeting, bystander);
 
         await using var careless = new TlsMeeting(TestTls.ForServers with { RevocationMode = X509RevocationMode.NoCheck }, client);
         await careless.ConnectAsync();
@@ -95,9 +101,12 @@ public sealed class TlsCertificateTests
         TlsOptions server = TestTls.ForServers with { TrustedRoots = root.Roots };
         await using (var meeting = new TlsMeeting(server, TestTls.ForClients with { Certificate = new TlsCertificate(revoked) }))
         {
+            Connection bystander = await meeting.AddBystanderAsync(
+                ofServer: true, TestTls.ForClients with { Certificate = new TlsCertificate(root.IssueClient("a bystander")) });
             (CloseInfo client, CloseInfo refusing) = await meeting.RefusedAsync();
             AssertRefused(refusing, CloseInitiator.Local, "is revoked");
             AssertRefused(client, CloseInitiator.Remote, "certificate");
+            await AssertIsUntouchedAsync(meeting, bystander);
         }
 
         await using (var meeting = new TlsMeeting(server, TestTls.ForClients with { Certificate = new TlsCertificate(root.Issue(kind, "a client")) }))
@@ -110,6 +119,12 @@ public sealed class TlsCertificateTests
     {
         Assert.Contains(words, info.Description, StringComparison.Ordinal);
         Assert.Equal((CloseReason.CertificateRefused, initiator), (info.Reason, info.Initiator));
+    }
+
+    private static async Task AssertIsUntouchedAsync(TlsMeeting meeting, Connection bystander)
+    {
+        await meeting.ExchangeAsync(bystander);
+        Assert.Equal(ConnectionState.Active, bystander.State);
     }
 
     private static X509Certificate2 Bad(string fault, bool isServer, string name)

@@ -10,6 +10,7 @@ internal sealed class TlsMeeting : IAsyncDisposable
     private readonly Channel<CloseInfo> _refused = Channel.CreateUnbounded<CloseInfo>();
     private readonly SemaphoreSlim _replied = new(0);
     private readonly IPEndPoint _endPoint;
+    private Peer? _other;
 
     public TlsMeeting(TlsOptions? server, TlsOptions? client, PeerOptions? options = null)
     {
@@ -39,6 +40,28 @@ internal sealed class TlsMeeting : IAsyncDisposable
         return (closed.CloseInfo, server);
     }
 
+    /// <summary>Adds a good connection to one of the two, which must notice nothing of the others: from another client, or to another server.</summary>
+    public async Task<Connection> AddBystanderAsync(bool ofServer, TlsOptions? tls = null)
+    {
+        if (ofServer)
+        {
+            var client = new Client(
+                Registries.Client(Packet.Create((_, _) => _replied.Release())), new PeerOptions { Tls = tls ?? TestTls.ForClients });
+            _other = client;
+            Connection connection = await client.ConnectAsync(_endPoint).Soon();
+            await _made.Reader.ReadAsync().Soon();
+            await ExchangeAsync(connection);
+            return connection;
+        }
+
+        var server = new Server(
+            Registries.Server(new EchoPacket(Registries.Name, TextWriter.Null)), new PeerOptions { Tls = tls ?? TestTls.ForServers });
+        _other = server;
+        Connection other = await Client.ConnectAsync(server.Listen(new IPEndPoint(IPAddress.Loopback, 0))).Soon();
+        await ExchangeAsync(other);
+        return other;
+    }
+
     /// <summary>How the next connection that never was made ended on the server.</summary>
     public Task<CloseInfo> NextRefusedAsync() => _refused.Reader.ReadAsync().Soon();
 
@@ -51,7 +74,7 @@ internal sealed class TlsMeeting : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
-        await Task.WhenAll(Client.StopAsync(), Server.StopAsync()).Soon();
+        await Task.WhenAll(Client.StopAsync(), Server.StopAsync(), _other?.StopAsync() ?? Task.CompletedTask).Soon();
         _replied.Dispose();
     }
 }

@@ -1,0 +1,38 @@
+using System.Diagnostics.Tracing;
+
+namespace PacketMQ.Tests.Conformance;
+
+/// <summary>Listens to the pool of byte arrays: how many bytes it has given out and not got back.</summary>
+internal sealed class PoolWatch : EventListener
+{
+    private const int Rented = 1;
+    private const int Returned = 3;
+
+    private long _out;
+    private long _most;
+
+    /// <summary>The most bytes that were out at once since <see cref="Reset"/>, beyond those that were out then.</summary>
+    public long Most => Volatile.Read(ref _most);
+
+    public void Reset()
+    {
+        Volatile.Write(ref _out, 0);
+        Volatile.Write(ref _most, 0);
+    }
+
+    protected override void OnEventSourceCreated(EventSource eventSource)
+    {
+        if (eventSource.Name == "System.Buffers.ArrayPoolEventSource")
+            EnableEvents(eventSource, EventLevel.Verbose);
+    }
+
+    protected override void OnEventWritten(EventWrittenEventArgs eventData)
+    {
+        if (eventData.EventId is not (Rented or Returned))
+            return;
+        int size = (int)eventData.Payload![1]!;
+        long outside = Interlocked.Add(ref _out, eventData.EventId == Rented ? size : -size);
+        for (long most = Most; outside > most; most = Most)
+            Interlocked.CompareExchange(ref _most, outside, most);
+    }
+}
