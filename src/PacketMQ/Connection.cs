@@ -124,6 +124,8 @@ public sealed class Connection
 
     internal long IncompleteBytes => _loop.IncompleteBytes;
 
+    internal long HeldBytes => _buffers.Held;
+
     internal PacketSender Sender => _sender;
 
     internal bool IsWaitingForTransport => _sendQueue.IsWaitingForTransport;

@@ -135,17 +135,66 @@ public sealed class BroadcastTests
     {
         var got = new Arrivals<object?>();
         var both = Packet.Create((data, _) => got.Add(data));
-        await using var server = new MemoryServer(Registries.Server((Registries.Name, Registries.Sink()), (Other, Registries.Sink())));
-        await using var complete = new MemoryClient(Registries.Client((Registries.Name, both), (Other, both)));
-        await using var partial = new MemoryClient(
-            Registries.Client((Registries.Name, Registries.Sink())), new PeerOptions { PacketMismatch = PacketMismatch.Allow });
+        // Only the side that adapts looks at what the other one has.
+        await using var server = new MemoryServer(
+            Registries.Client((Registries.Name, Registries.Sink()), (Other, Registries.Sink())), new PeerOptions { PacketMismatch = PacketMismatch.Allow });
+        await using var complete = new MemoryClient(Registries.Server((Registries.Name, both), (Other, both)));
+        await using var partial = new MemoryClient(Registries.Server((Registries.Name, both)));
         await complete.ConnectAsync(server);
         await partial.ConnectAsync(server);
         await Bounded.UntilAsync(() => server.Connections.Length == 2);
 
-        await server.BroadcastAsync(Other, 1);
+        Assert.Equal(1, await server.BroadcastAsync(Other, 1));
         Assert.Equal((byte)1, Convert.ToByte(await got.NextAsync(), System.Globalization.CultureInfo.InvariantCulture));
         Assert.All(server.Connections, connection => Assert.Equal(ConnectionState.Active, connection.State));
+    }
+
+    [Fact]
+    public async Task What_one_receiver_is_left_out_of_does_not_get_into_its_stream()
+    {
+        const int Packets = 5_000;
+        var got = new Arrivals<object?>();
+        await using var server = new MemoryServer(
+            Registries.Client((Registries.Name, Registries.Sink()), (Other, Registries.Sink())), new PeerOptions { PacketMismatch = PacketMismatch.Allow });
+        await using var complete = new MemoryClient(Registries.Server((Registries.Name, Registries.Sink()), (Other, Registries.Sink())));
+        await using var partial = new MemoryClient(Registries.Server((Registries.Name, Packet.Create((data, _) => got.Add(data)))));
+        await complete.ConnectAsync(server);
+        Connection connection = await partial.ConnectAsync(server);
+        await Bounded.UntilAsync(() => server.Connections.Length == 2);
+
+        // Behind each other in the memory that all send from, and in a burst, so that they gather.
+        for (int i = 0; i < Packets; i++)
+        {
+            await server.BroadcastAsync(Registries.Name, i);
+            await server.BroadcastAsync(Other, -1);
+        }
+
+        for (int i = 0; i < Packets; i++)
+            Assert.Equal((long)i, Convert.ToInt64(await got.NextAsync(), System.Globalization.CultureInfo.InvariantCulture));
+        Assert.Equal(ConnectionState.Active, connection.State);
+    }
+
+    [Fact]
+    public async Task A_connection_whose_guard_forbids_the_packet_is_passed_over()
+    {
+        var got = new Arrivals<object?>();
+        PacketRegistry registry = Registries.Server(Registries.Sink());
+        await using var server = new MemoryServer(registry);
+        await using var free = new MemoryClient(Registries.Client(Packet.Create((data, _) => got.Add(data))));
+        await using var guarded = new MemoryClient(Registries.Client(Packet.Create((data, _) => got.Add("forbidden"))));
+        await free.ConnectAsync(server);
+        await Bounded.UntilAsync(() => server.Connections.Length == 1);
+
+        // A connection keeps the guards that the registry had when it was made.
+        registry.RemovePacket(Registries.Name);
+        registry.AddPacket(Registries.Name, Registries.Sink(), 17, new PacketGuard { Flow = PacketFlow.ClientToServer });
+        await guarded.ConnectAsync(server);
+        await Bounded.UntilAsync(() => server.Connections.Length == 2);
+        Assert.Equal(1, await server.BroadcastAsync(Registries.Name, "allowed"));
+        Assert.Equal("allowed", await got.NextAsync());
+        await server.StopAsync().Soon(); // behind all that was sent
+        await guarded.StopAsync().Soon();
+        Assert.True(got.IsEmpty);
     }
 
     [Fact]
@@ -279,6 +328,8 @@ public sealed class BroadcastTests
     private sealed class Arrivals<T>
     {
         private readonly Channel<T> _arrivals = Channel.CreateUnbounded<T>();
+
+        public bool IsEmpty => _arrivals.Reader.Count == 0;
 
         public void Add(T arrival) => _arrivals.Writer.TryWrite(arrival);
 

@@ -128,6 +128,35 @@ public sealed class AuthenticationTests
     }
 
     [Fact]
+    public async Task Until_the_answer_no_more_is_read_ahead_than_the_rest_of_a_handshake_may_take()
+    {
+        var asked = new TaskCompletionSource<Connection>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var answer = new TaskCompletionSource<AuthenticationResult>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var time = new WatchedTime();
+        await using PeerPair pair = Pair(
+            Transport.TcpIPv4, Registries.Sink(),
+            (context, _) =>
+            {
+                asked.TrySetResult(context.Connection);
+                return new(answer.Task);
+            },
+            new PeerOptions { TimeProvider = time, HandshakeTimeout = TimeSpan.FromDays(20) });
+        await using RawEnd raw = await RawEnd.OpenAsync(pair);
+        await raw.WriteAsync(Early);
+        Connection connection = await asked.Task.Soon();
+        byte[] frames = [.. Enumerable.Repeat(RawEnd.Frame(17, [0xc5, 0xff, 0, .. new byte[0xff00]]), 40).SelectMany(frame => frame)];
+        Task writing = raw.WriteAsync(frames);
+
+        await time.BeatUntilAsync(() => connection.HeldBytes >= connection.Peer.Options.MaxIdMapFrameBytes);
+        for (int i = 0; i < 2_000; i++)
+            await Task.Yield(); // time enough to read what is there
+        Assert.InRange(connection.HeldBytes, 0, 400_000); // the last array is twice as large as what was free before
+        answer.SetResult(AuthenticationResult.Accept());
+        await writing;
+        await pair.NextMadeAsync();
+    }
+
+    [Fact]
     public async Task A_stranger_gets_no_names_of_packets()
     {
         await using PeerPair pair = Pair(Transport.TcpIPv4, Registries.Sink(), (_, _) => new(AuthenticationResult.Refuse("no")));

@@ -17,7 +17,7 @@ public sealed class CrowdTests
     public async Task A_client_that_never_reads_is_closed_and_the_others_do_not_wait_for_it()
     {
         const int bound = 1_000_000;
-        await using var crowd = new Crowd(Registries.Sink(), new PeerOptions { MaxPendingSendBytes = 200_000, MaxWaitingSendBytes = bound });
+        await using var crowd = new Crowd(Registries.Sink(), new PeerOptions { MaxPendingSendBytes = 200_000, MaxWaitingSendBytes = bound, SendTimeout = null });
         await crowd.StartAsync(10);
         using Socket deaf = await crowd.OpenSocketAsync();
         deaf.ReceiveBufferSize = 128;
