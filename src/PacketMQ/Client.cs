@@ -20,7 +20,7 @@ public class Client : ClientPeer
     /// <summary>Connects to a server by name or address. Every address that the name has is tried.</summary>
     /// <param name="host">A name or an address.</param>
     /// <param name="port">The TCP port, 1 to 65 535.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Gives up, unless the connection is made already: then it is returned.</param>
     /// <returns>The connection, active: packets can be sent.</returns>
     /// <exception cref="ConnectionClosedException">The server can't be reached, or the handshake failed; the reason says which.</exception>
     public Task<Connection> ConnectAsync(string host, int port, CancellationToken cancellationToken = default)
@@ -34,7 +34,7 @@ public class Client : ClientPeer
 
     /// <summary>Connects to a server.</summary>
     /// <param name="endPoint">An <see cref="IPEndPoint"/>, <see cref="DnsEndPoint"/> or <see cref="UnixDomainSocketEndPoint"/>.</param>
-    /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="cancellationToken">Gives up, unless the connection is made already: then it is returned.</param>
     /// <exception cref="InvalidOperationException">With TLS: the end point has no name, and <see cref="TlsOptions.TargetHost"/> is not set.</exception>
     /// <inheritdoc cref="ConnectAsync(string, int, CancellationToken)"/>
     public async Task<Connection> ConnectAsync(EndPoint endPoint, CancellationToken cancellationToken = default)
