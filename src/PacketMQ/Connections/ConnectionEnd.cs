@@ -5,7 +5,7 @@ namespace PacketMQ.Connections;
 
 /// <summary>
 /// The end of one connection (protocol, "Closing"): whoever softquits says why, both sides write what still waits, end their stream
-/// and read until the other's end. What takes longer than the close time-out is cut.
+/// and read until the other's end. What takes longer than the close time-out, or goes on sending, is cut.
 /// </summary>
 internal sealed class ConnectionEnd(
     Connection connection, TransportConnection transport, ConnectionLoop loop, SendQueue sendQueue, PeerOptions options, ILogger logger)
@@ -39,10 +39,20 @@ internal sealed class ConnectionEnd(
     private async Task<bool> FinishAsync()
     {
         using var deadline = new CancellationTokenSource(options.CloseTimeout, options.TimeProvider);
-        return await CompletesAsync("writing the last bytes", sendQueue.CloseAsync(), deadline.Token).ConfigureAwait(false)
-            && await CompletesAsync("ending the stream", transport.Output.CompleteAsync().AsTask(), deadline.Token).ConfigureAwait(false)
-            && loop.OverdueHandler is null
-            && await CompletesAsync("the other side's end", loop.DrainAsync(), deadline.Token).ConfigureAwait(false);
+        if (!await CompletesAsync("writing the last bytes", sendQueue.CloseAsync(), deadline.Token).ConfigureAwait(false)
+            || !await CompletesAsync("ending the stream", transport.Output.CompleteAsync().AsTask(), deadline.Token).ConfigureAwait(false)
+            || loop.OverdueHandler is not null)
+        {
+            return false;
+        }
+
+        Task<bool> draining = loop.DrainAsync();
+        if (!await CompletesAsync("the other side's end", draining, deadline.Token).ConfigureAwait(false))
+            return false;
+        bool ended = await draining.ConfigureAwait(false);
+        if (!ended && connection.Peer.Repeated.IsNews(ConnectionLog.SendsOnId, "bytes after the end"))
+            ConnectionLog.SendsOn(logger, connection.Id, loop.MaxDrainedBytes);
+        return ended;
     }
 
     private async Task<bool> CompletesAsync(string step, Task task, CancellationToken deadline)

@@ -11,6 +11,7 @@ internal static partial class ConnectionLog
     public const int TurnedAwayId = 111;
     public const int BuffersFullId = 112;
     public const int AuthenticationThrewId = 113;
+    public const int SendsOnId = 114;
 
     [LoggerMessage(100, LogLevel.Debug, "Connection {ConnectionId} to {RemoteEndPoint} begins.")]
     public static partial void Begins(ILogger logger, long connectionId, object? remoteEndPoint);
@@ -53,4 +54,7 @@ internal static partial class ConnectionLog
 
     [LoggerMessage(AuthenticationThrewId, LogLevel.Error, "Connection {ConnectionId}: the application's hook for authentication threw; the other side was refused.")]
     public static partial void AuthenticationThrew(ILogger logger, Exception exception, long connectionId);
+
+    [LoggerMessage(SendsOnId, LogLevel.Warning, "Connection {ConnectionId}: the other side sent more than {MaxBytes} bytes after the end of the connection was decided; it was cut.")]
+    public static partial void SendsOn(ILogger logger, long connectionId, long maxBytes);
 }

@@ -17,6 +17,9 @@ internal sealed class ConnectionLoop(
     Connection connection, TransportConnection transport, Session session, SendQueue sendQueue, CloseDecision decision,
     PeerOptions options, ILogger logger)
 {
+    // More than what the buffers of two systems hold, and what a peer of ours had written before it could know of the end.
+    private const long MaxBytesUnderWay = 16 * 1_024 * 1_024;
+
     // A reply waits at most about this long for the rest of its batch.
     private readonly long _corkTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 500);
     private readonly PacketDispatcher _dispatcher = new(connection, options, logger);
@@ -68,16 +71,27 @@ internal sealed class ConnectionLoop(
         }
     }
 
-    /// <summary>Reads and forgets what still arrives, until the other side ends its stream.</summary>
-    public async Task DrainAsync()
+    /// <summary>
+    /// How many bytes may still arrive once the end is decided: what a lawful peer can have under way. Until its id map was accepted
+    /// that is a handshake: a stranger who was refused gets no more out of us.
+    /// </summary>
+    public long MaxDrainedBytes => session.Agreement is null
+        ? (long)options.MaxHandshakeFrameBytes + options.MaxIdMapFrameBytes
+        : options.MaxFrameBytes + MaxBytesUnderWay;
+
+    /// <summary>Reads and forgets what still arrives. True: the other side has ended its stream. False: it sent too much.</summary>
+    public async Task<bool> DrainAsync()
     {
-        while (true)
+        for (long drained = 0; drained <= MaxDrainedBytes;)
         {
             ReadResult read = await _input.ReadAsync().ConfigureAwait(false);
+            drained += read.Buffer.Length;
             _input.AdvanceTo(read.Buffer.End);
             if (read.IsCompleted)
-                return;
+                return true;
         }
+
+        return false;
     }
 
     /// <summary>Writes the softquit behind everything that was sent, and behind what the session had answered before it refused something.</summary>

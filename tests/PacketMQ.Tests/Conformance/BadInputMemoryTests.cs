@@ -88,7 +88,7 @@ public sealed partial class BadInputMemoryTests
         long residentBefore = ResidentBytes();
         await FloodAsync(count);
 
-        // All are still open on the side of the attacker, which has sent everything and was told why.
+        // All are still open on the side of the attacker, which has sent all that was taken and was told why.
         long resident = ResidentBytes() - residentBefore;
         long managed = GC.GetTotalMemory(forceFullCollection: true) - managedBefore;
         Assert.Equal(count + 50, refused);
@@ -110,8 +110,16 @@ public sealed partial class BadInputMemoryTests
                     lock (sockets)
                         sockets.Add(socket);
                     await socket.ConnectAsync(endPoint).WaitAsync(RawPeer.Patience);
-                    for (int sent = 0; sent < declared.Length;)
-                        sent += await socket.SendAsync(declared.AsMemory(sent)).AsTask().WaitAsync(RawPeer.Patience);
+                    try
+                    {
+                        for (int sent = 0; sent < declared.Length;)
+                            sent += await socket.SendAsync(declared.AsMemory(sent)).AsTask().WaitAsync(RawPeer.Patience);
+                    }
+                    catch (SocketException)
+                    {
+                        // It was cut in the middle, behind the answer.
+                    }
+
                     for (int received = 0; received < expected.Length;)
                     {
                         int bytes = await socket.ReceiveAsync(answer.AsMemory(received)).AsTask().WaitAsync(RawPeer.Patience);
