@@ -42,7 +42,26 @@ internal static class Security
             }
         }
 
+        RefusePlainText(registry);
         await GuardAsync();
+    }
+
+    private static void RefusePlainText(PacketRegistry registry)
+    {
+        // <security-require-tls>
+        var options = new PeerOptions
+        {
+            RequireTls = true, // and no Tls: the configuration lacks its certificate, say
+        };
+        try
+        {
+            _ = new Server(registry, options);
+        }
+        catch (ArgumentException exception)
+        {
+            Console.WriteLine(exception.Message); // RequireTls is set but Tls is not: ...
+        }
+        // </security-require-tls>
     }
 
     // <security-certificate>

@@ -18,18 +18,18 @@ internal static class ListenCommand
             address, tls.Switch, tls.Roots, tls.Certificate, tls.Key,
         };
         command.SetAction(async (parsed, _) => await RunAsync(
-            parsed.GetRequiredValue(address), tls.Read(parsed), Report.ForVisitor(surroundings, parsed.GetValue(json), announces: true), surroundings.TimeProvider));
+            parsed.GetRequiredValue(address), tls.Read(parsed), Report.ForVisitor(surroundings, parsed.GetValue(json), announces: true), surroundings));
         return command;
     }
 
-    private static async Task<int> RunAsync(ServerAddress address, TlsOptions? tls, Report report, TimeProvider timeProvider)
+    private static async Task<int> RunAsync(ServerAddress address, TlsOptions? tls, Report report, Surroundings surroundings)
     {
         using var interruption = new Interruption();
         try
         {
             await using Visit visit = await Visit.BeginAsync(
                 address, report, (data, context) => report.Received(context.Connection, context.PacketName, data),
-                new PeerOptions { Tls = tls, TimeProvider = timeProvider }, interruption.Token);
+                new PeerOptions { Tls = tls, TimeProvider = surroundings.TimeProvider, LoggerFactory = new ErrorLog(surroundings.Error) }, interruption.Token);
             throw new ConnectionClosedException(await visit.Connection.Closed.WaitAsync(interruption.Token));
         }
         catch (OperationCanceledException) when (interruption.Token.IsCancellationRequested)

@@ -46,15 +46,15 @@ internal static class SendCommand
             object? data = await ReadValueAsync(parsed.GetRequiredValue(value), surroundings.Input);
             return await RunAsync(
                 parsed.GetRequiredValue(address), parsed.GetRequiredValue(name), data, parsed.GetValue(expect), limit, tls.Read(parsed),
-                Report.ForVisitor(surroundings, isJson, announces: false), surroundings.TimeProvider);
+                Report.ForVisitor(surroundings, isJson, announces: false), surroundings);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        ServerAddress address, string name, object? value, int expected, TimeSpan limit, TlsOptions? tls, Report report, TimeProvider timeProvider)
+        ServerAddress address, string name, object? value, int expected, TimeSpan limit, TlsOptions? tls, Report report, Surroundings surroundings)
     {
-        using var timeout = new CancellationTokenSource(limit, timeProvider);
+        using var timeout = new CancellationTokenSource(limit, surroundings.TimeProvider);
         var allReceived = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         int received = 0;
         if (expected == 0)
@@ -63,7 +63,8 @@ internal static class SendCommand
         var options = new PeerOptions
         {
             Tls = tls,
-            TimeProvider = timeProvider,
+            TimeProvider = surroundings.TimeProvider,
+            LoggerFactory = new ErrorLog(surroundings.Error),
             HandshakeTimeout = limit + TimeSpan.FromMinutes(1),
             CloseTimeout = limit < LongestGoodbye ? limit : LongestGoodbye,
         };

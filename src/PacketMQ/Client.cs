@@ -44,6 +44,7 @@ public class Client : ClientPeer
         TransportConnection transport = await OpenAsync(endPoint, cancellationToken).ConfigureAwait(false);
         if (handshake is not null)
             transport = new TlsConnection((SocketConnection)transport, handshake);
+        PlainText.Connects(transport.RemoteEndPoint);
         return await ActivateAsync(transport, cancellationToken).ConfigureAwait(false);
     }
 

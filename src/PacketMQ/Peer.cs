@@ -40,6 +40,7 @@ public abstract class Peer : IAsyncDisposable
         Repeated = new RepeatedLog(_logger, options.TimeProvider);
         Buffers = new BufferBudget(options.MaxTotalBufferedBytes, Repeated, _logger);
         Admission = new Admission(options, Buffers, Repeated, _logger);
+        PlainText = new PlainText(options, _logger);
         _connections = new ConnectionTable(options.TimeProvider, OnTick);
         _broadcaster = new Broadcaster(this, _connections);
     }
@@ -88,6 +89,8 @@ public abstract class Peer : IAsyncDisposable
     internal BufferBudget Buffers { get; }
 
     private protected Admission Admission { get; }
+
+    private protected PlainText PlainText { get; }
 
     private protected ILogger Logger => _logger;
 
@@ -206,9 +209,12 @@ public abstract class Peer : IAsyncDisposable
     /// <param name="cancellationToken">Gives up; the stream is cut.</param>
     /// <returns>The connection, active.</returns>
     /// <exception cref="ConnectionClosedException">The handshake failed.</exception>
+    /// <exception cref="InvalidOperationException"><see cref="PeerOptions.RequireTls"/> is set. The stream still belongs to the caller.</exception>
     public Task<Connection> AttachAsync(IDuplexPipe pipe, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(pipe);
+        if (Options.RequireTls)
+            throw new InvalidOperationException($"{nameof(PeerOptions.RequireTls)} is set: whether a stream that is attached is encrypted is not known.");
         return ActivateAsync(new PipeConnection(pipe), cancellationToken);
     }
 

@@ -138,6 +138,13 @@ public sealed record PeerOptions
     public TlsOptions? Tls { get; init; }
 
     /// <summary>
+    /// Makes plain text an error: a peer without <see cref="Tls"/> can't be made, and <see cref="Peer.AttachAsync"/> throws, because nothing is
+    /// known of such a stream. There is no exception for the loopback interface, Unix domain sockets or memory. Default
+    /// <see langword="false"/>: a server or client that uses plain text beyond this machine logs one warning.
+    /// </summary>
+    public bool RequireTls { get; init; }
+
+    /// <summary>
     /// Decides about each connection, in its handshake: when the other side has introduced itself (behind TLS), and before it is told this
     /// side's packets. <see langword="null"/> (default): everybody may come in who gets through TLS.
     /// </summary>
@@ -191,6 +198,8 @@ public sealed record PeerOptions
         CheckDefined(UnfitPayload, nameof(UnfitPayload));
         CheckDefined(HandlerFailure, nameof(HandlerFailure));
         Tls?.Validate();
+        if (RequireTls && Tls is null)
+            throw new ArgumentException($"{nameof(RequireTls)} is set but {nameof(Tls)} is not: the peer would speak in plain text.", nameof(RequireTls));
         ArgumentNullException.ThrowIfNull(TimeProvider);
         ArgumentNullException.ThrowIfNull(LoggerFactory);
         if (FallbackPacket is not null && PacketMismatch != PacketMismatch.Allow)

@@ -79,6 +79,7 @@ public class Server : Peer
             listener.Admits = new Door(Admission, speaksInPlainText: _tls is null).Admits;
             var acceptor = new Acceptor(listener.LocalEndPoint, listener.AcceptAsync, listener, BeginAccepted, Options.TimeProvider, Logger);
             _acceptors.Add(acceptor);
+            PlainText.Listens(acceptor.LocalEndPoint);
             return acceptor.LocalEndPoint;
         }
     }

@@ -56,6 +56,7 @@ public sealed class PeerOptionsTests
         { nameof(PeerOptions.MaxPendingSendBytes), Good with { MaxTotalBufferedBytes = 2_000_000, MaxPendingSendBytes = 2_000_001 } },
         { nameof(PeerOptions.AcceptBacklog), Good with { AcceptBacklog = 0 } },
         { nameof(PeerOptions.AcceptBacklog), Good with { AcceptBacklog = -1 } },
+        { nameof(PeerOptions.RequireTls), Good with { RequireTls = true } },
         { nameof(PeerOptions.TimeProvider), Good with { TimeProvider = null! } },
         { nameof(PeerOptions.LoggerFactory), Good with { LoggerFactory = null! } },
         { nameof(PeerOptions.FallbackPacket), Good with { FallbackPacket = Registries.Sink() } },

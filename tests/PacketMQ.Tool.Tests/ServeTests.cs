@@ -47,6 +47,22 @@ public sealed class ServeTests
     }
 
     [Fact]
+    public async Task Plain_text_beyond_this_machine_is_said_and_works()
+    {
+        (ToolProcess server, string address) = await ToolProcess.ServeAsync("--host", "0.0.0.0");
+        await using ToolProcess running = server;
+        (int exitCode, _, string error) = await InProcess.RunAsync(
+            "send", address.Replace("0.0.0.0", "127.0.0.1", StringComparison.Ordinal), "myapplication:myprintpacket", "1");
+        Assert.Equal((0, ""), (exitCode, error)); // what stays on this machine need not be said
+
+        server.Signal(PosixSignal.SIGTERM);
+        (_, _, error) = await server.EndAsync();
+        InProcess.AssertIsOneSentence(error);
+        Assert.StartsWith("This is plain text: ", error, StringComparison.Ordinal);
+        Assert.Contains("--tls-cert", error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Packets_of_all_kinds_are_served_from_the_command_line()
     {
         (ToolProcess server, string address) = await ToolProcess.ServeAsync(

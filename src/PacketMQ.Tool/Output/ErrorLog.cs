@@ -3,12 +3,19 @@ using Microsoft.Extensions.Logging;
 namespace PacketMQ.Tool.Output;
 
 /// <summary>
-/// The library's log, as far as nothing else tells it: that connections are turned away, and that accepting fails. One line each on standard
-/// error. (What happens to a connection is reported as an event.)
+/// The library's log, as far as nothing else tells it: that connections are turned away, that accepting fails, and that others can read what
+/// is sent. One line each on standard error. (What happens to a connection is reported as an event.)
 /// </summary>
 internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
 {
     private static readonly int[] Told = [108, 110, 111, 112];
+
+    // The library's own words for these name its options, not the command's.
+    private static readonly Dictionary<int, string> Reworded = new()
+    {
+        [115] = "This is plain text: whoever is on the network can read and change everything, and come in. Use --tls-cert and --tls-key.",
+        [116] = "This is plain text: whoever is on the network can read and change everything. Use --tls if the server has it.",
+    };
 
     public ILogger CreateLogger(string categoryName) => this;
 
@@ -22,11 +29,15 @@ internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
-        if (!Told.Contains(eventId.Id))
-            return;
-        string cause = exception is null ? "" : $" {exception.Message}.";
+        if (!Reworded.TryGetValue(eventId.Id, out string? text))
+        {
+            if (!Told.Contains(eventId.Id))
+                return;
+            text = formatter(state, exception) + (exception is null ? "" : $" {exception.Message}.");
+        }
+
         lock (error)
-            error.WriteLine(Sentence.OnOneLine(formatter(state, exception) + cause));
+            error.WriteLine(Sentence.OnOneLine(text));
     }
 
     public void Dispose()

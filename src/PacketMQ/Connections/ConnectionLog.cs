@@ -12,6 +12,8 @@ internal static partial class ConnectionLog
     public const int BuffersFullId = 112;
     public const int AuthenticationThrewId = 113;
     public const int SendsOnId = 114;
+    public const int ListensInPlainTextId = 115;
+    public const int ConnectsInPlainTextId = 116;
 
     [LoggerMessage(100, LogLevel.Debug, "Connection {ConnectionId} to {RemoteEndPoint} begins.")]
     public static partial void Begins(ILogger logger, long connectionId, object? remoteEndPoint);
@@ -57,4 +59,10 @@ internal static partial class ConnectionLog
 
     [LoggerMessage(SendsOnId, LogLevel.Warning, "Connection {ConnectionId}: the other side sent more than {MaxBytes} bytes after the end of the connection was decided; it was cut.")]
     public static partial void SendsOn(ILogger logger, long connectionId, long maxBytes);
+
+    [LoggerMessage(ListensInPlainTextId, LogLevel.Warning, "Listening on {EndPoint} in plain text: whoever is on the network can read and change everything, and come in. Set PeerOptions.Tls, or listen on the loopback interface or a Unix domain socket. PeerOptions.RequireTls makes plain text an error.")]
+    public static partial void ListensInPlainText(ILogger logger, object endPoint);
+
+    [LoggerMessage(ConnectsInPlainTextId, LogLevel.Warning, "Connected to {EndPoint} in plain text: whoever is on the network can read and change everything, and stand in for the server. Set PeerOptions.Tls. PeerOptions.RequireTls makes plain text an error.")]
+    public static partial void ConnectsInPlainText(ILogger logger, object? endPoint);
 }
