@@ -82,8 +82,9 @@ public abstract class Packet
         }
     }
 
+    // A lack of memory is this side's own, whatever took the rest.
     private protected PayloadException Unfit(Exception exception)
-        => new(CloseReason.TypeMismatch, $"{GetType().Name} could not decode the payload: {PrintableText.Escape(exception.Message)}", exception);
+        => new(exception is OutOfMemoryException ? CloseReason.InternalError : CloseReason.TypeMismatch, $"{GetType().Name} could not decode the payload: {PrintableText.Escape(exception.Message)}", exception);
 
     private sealed class DelegatePacket : Packet
     {

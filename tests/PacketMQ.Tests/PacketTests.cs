@@ -92,6 +92,15 @@ public sealed partial class PacketTests
     }
 
     [Fact]
+    public async Task A_lack_of_memory_while_decoding_is_not_the_payloads_fault()
+    {
+        await using var pair = new PeerPair(Transport.Memory, Registries.Server(new Starved()), Registries.Client(Registries.Sink()));
+        (Connection client, Connection server) = await pair.ConnectAsync();
+        await client.SendAsync(Registries.Name, null);
+        Assert.Equal(CloseReason.InternalError, (await server.Closed.Soon()).Reason);
+    }
+
+    [Fact]
     public async Task Data_of_another_type_than_the_packets_is_refused_and_named()
     {
         var typed = new Packet<Score>();
@@ -161,6 +170,11 @@ public sealed partial class PacketTests
     }
 
     private static T Broken<T>(string faulty, string hook, T value) => faulty == hook ? throw new TimeZoneNotFoundException(hook) : value;
+
+    private sealed class Starved : Packet
+    {
+        protected internal override object? OnDecode(in ReadOnlySequence<byte> payload) => throw new InsufficientMemoryException();
+    }
 
     /// <summary>Each hook leaves its mark on the data.</summary>
     private sealed class Spelled : Packet

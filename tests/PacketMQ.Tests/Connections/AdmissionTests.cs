@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Testing;
 using PacketMQ.Connections;
 using PacketMQ.Tests.Support;
+using PacketMQ.Wire;
 
 namespace PacketMQ.Tests.Connections;
 
@@ -56,6 +57,47 @@ public sealed class AdmissionTests
         Enter(admission, Address("192.0.2.3"));
         Assert.Contains("MaxPendingHandshakes is 4", admission.TryEnter(Address("192.0.2.4"), true, out _)?.Description);
         Assert.Null(admission.TryEnter(null, isIncoming: false, out _)); // what this side opens is its own affair
+    }
+
+    [Fact]
+    public async Task A_stranger_who_only_connects_takes_no_more_places_than_his_address_has()
+    {
+        IPAddress outside = OutsideAddress.FindOrSkip();
+        await using var server = new Server(new PacketRegistry(), new PeerOptions { MaxPendingHandshakesPerAddress = 2 });
+        int port = server.Listen(0).Port;
+        using Socket first = await ComeFromAsync(outside);
+        using Socket second = await ComeFromAsync(outside);
+        Assert.Equal((WireProtocol.InitId, WireProtocol.InitId), (await FirstIdAsync(first), await FirstIdAsync(second)));
+
+        using (Socket third = await ComeFromAsync(outside))
+            Assert.Equal(WireProtocol.SoftQuitId, await FirstIdAsync(third));
+        Assert.Equal(1, server.TurnedAwayConnections);
+        using Socket local = await ComeFromAsync(IPAddress.Parse("127.0.0.2")); // of another address there is place
+        Assert.Equal(WireProtocol.InitId, await FirstIdAsync(local));
+
+        first.Shutdown(SocketShutdown.Both);
+        await Bounded.UntilAsync(() =>
+        {
+            using Socket again = ComeFromAsync(outside).GetAwaiter().GetResult();
+            return FirstIdAsync(again).GetAwaiter().GetResult() == WireProtocol.InitId;
+        });
+
+        async Task<Socket> ComeFromAsync(IPAddress address)
+        {
+            var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            socket.Bind(new IPEndPoint(address, 0));
+            await socket.ConnectAsync(address, port).WaitAsync(Bounded.Limit);
+            return socket;
+        }
+
+        // The id of the first packet that the server says.
+        async Task<int> FirstIdAsync(Socket socket)
+        {
+            byte[] head = new byte[6];
+            for (int read = 0; read < head.Length;)
+                read += await socket.ReceiveAsync(head.AsMemory(read)).Soon() is > 0 and var more ? more : throw new EndOfStreamException();
+            return head[5];
+        }
     }
 
     [Theory, AllTransports]

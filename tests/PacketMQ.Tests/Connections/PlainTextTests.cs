@@ -1,6 +1,5 @@
 using System.IO.Pipelines;
 using System.Net;
-using System.Net.NetworkInformation;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Testing;
@@ -56,12 +55,7 @@ public sealed class PlainTextTests
     [Fact]
     public async Task A_client_that_connects_beyond_this_machine_says_so_once()
     {
-        IPAddress? outside = NetworkInterface.GetAllNetworkInterfaces()
-            .Where(network => network.OperationalStatus == OperationalStatus.Up)
-            .SelectMany(network => network.GetIPProperties().UnicastAddresses)
-            .Select(unicast => unicast.Address)
-            .FirstOrDefault(address => address.AddressFamily == AddressFamily.InterNetwork && !IPAddress.IsLoopback(address));
-        Assert.SkipWhen(outside is null, "This machine has no address but the loopback interface's.");
+        IPAddress outside = OutsideAddress.FindOrSkip();
         await using var server = new Server(Registries.Server(Registries.Sink()));
         await using var client = new Client(Registries.Client(Registries.Sink()), Logging);
         int port = server.Listen(0).Port;

@@ -32,6 +32,8 @@ public sealed class RaceTests
         SendFromHandler,
         StopFromHandler,
         AwaitClosed,
+        Broadcast,
+        BroadcastUnawaited,
     }
 
     [Theory, AllTransports]
@@ -60,7 +62,9 @@ public sealed class RaceTests
     {
         private readonly ConcurrentQueue<string> _wrong = new();
         private readonly ConcurrentDictionary<(Connection, long), long> _next = new();
+        private readonly ConcurrentDictionary<(Connection, long), long> _lastBroadcast = new();
         private readonly ConcurrentBag<Connection> _known = [];
+        private long _broadcasts;
         private readonly Transport _transport;
         private readonly int _seed;
         private readonly PeerPair _pair;
@@ -171,6 +175,12 @@ public sealed class RaceTests
                     case Act.StopFromHandler when random.Next(30) == 0:
                         await SendAsync(connection, random, thread, "stop");
                         break;
+                    case Act.Broadcast:
+                        await BroadcastAsync(random, thread);
+                        break;
+                    case Act.BroadcastUnawaited:
+                        await Task.WhenAll(BroadcastAsync(random, thread), BroadcastAsync(random, thread));
+                        break;
                     case Act.AwaitClosed when connection?.Closing.IsCancellationRequested == true:
                         await connection.Closed;
                         break;
@@ -196,8 +206,25 @@ public sealed class RaceTests
             await connection.SendAsync(Registries.Name, new object[] { thread, number, wish, new byte[random.Next(random.Next(10) == 0 ? 50_000 : 200)] });
         }
 
+        // In the order of their numbers on each connection, with gaps: others send between, and a connection may be younger than a broadcast.
+        private Task BroadcastAsync(Random random, int thread)
+        {
+            Peer peer = random.Next(2) == 0 ? _pair.Server : _pair.Client;
+            object data = new object[] { thread, Interlocked.Increment(ref _broadcasts), new byte[random.Next(random.Next(10) == 0 ? 50_000 : 200)] };
+            return peer.BroadcastAsync(Registries.Name, data).AsTask();
+        }
+
         private async ValueTask HandleAsync(object? data, PacketContext context)
         {
+            if (data is object?[] { Length: 3 } broadcast)
+            {
+                (Connection, long) from = (context.Connection, (long)broadcast[0]!);
+                if (_lastBroadcast.TryGetValue(from, out long last) && last >= (long)broadcast[1]!)
+                    _wrong.Enqueue($"broadcast {broadcast[1]} of thread {broadcast[0]} behind {last} on {context.Connection}");
+                _lastBroadcast[from] = (long)broadcast[1]!;
+                return;
+            }
+
             if (data is not object?[] parts)
                 return;
             (long thread, long number) = ((long)parts[0]!, (long)parts[1]!);
