@@ -4,7 +4,7 @@ using System.Threading.Channels;
 
 namespace PacketMQ.Soak;
 
-/// <summary>A client process of a run, as its parent sees it: one line for a command, one line for its answer.</summary>
+/// <summary>A process of a run besides its own, as its parent sees it: one line for a command, one line for its answer.</summary>
 internal sealed class ChildProcess : IDisposable
 {
     private readonly Channel<string> _answers = Channel.CreateUnbounded<string>();
@@ -14,6 +14,7 @@ internal sealed class ChildProcess : IDisposable
     private ChildProcess(Process process)
     {
         _process = process;
+        _process.EnableRaisingEvents = true;
         process.OutputDataReceived += (_, e) =>
         {
             if (e.Data is null)
@@ -36,18 +37,35 @@ internal sealed class ChildProcess : IDisposable
     /// <summary>Broken invariants and unobserved exceptions that it has told of.</summary>
     public int Complaints => Volatile.Read(ref _complaints);
 
+    /// <summary>What it said when it was ready.</summary>
+    public string FirstAnswer { get; private set; } = "";
+
+    public bool HasExited => _process.HasExited;
+
+    /// <summary>How it ended: 137 stands for kill -9, 134 for an abort of the runtime.</summary>
+    public int ExitCode => _process.ExitCode;
+
     /// <summary>Starts a client process and waits until it says that it is ready.</summary>
-    public static async Task<ChildProcess> StartAsync(string kind, IPEndPoint server, params int[] numbers)
+    public static Task<ChildProcess> StartAsync(string kind, IPEndPoint server, params int[] numbers) => StartAsync(kind, server.Port, heapLimit: null, numbers);
+
+    /// <summary>Starts a server process; its first answer is its port.</summary>
+    /// <param name="port">Where it listens; 0 picks a free port.</param>
+    /// <param name="heapLimit">How many bytes its managed heap may have.</param>
+    public static Task<ChildProcess> StartServerAsync(int port, long? heapLimit = null) => StartAsync("server", port, heapLimit);
+
+    private static async Task<ChildProcess> StartAsync(string kind, int port, long? heapLimit, params int[] numbers)
     {
         string self = Environment.ProcessPath!;
         string[] host = Path.GetFileNameWithoutExtension(self) == "dotnet" ? [typeof(ChildProcess).Assembly.Location] : [];
-        var start = new ProcessStartInfo(self, [.. host, "child", kind, $"{server.Port}", .. numbers.Select(number => $"{number}")])
+        var start = new ProcessStartInfo(self, [.. host, "child", kind, $"{port}", .. numbers.Select(number => $"{number}")])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         };
+        if (heapLimit is { } limit)
+            start.Environment["DOTNET_GCHeapHardLimit"] = limit.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
         var child = new ChildProcess(Process.Start(start)!);
-        await child.AnswerAsync().ConfigureAwait(false);
+        child.FirstAnswer = await child.AnswerAsync().ConfigureAwait(false);
         return child;
     }
 
@@ -70,11 +88,24 @@ internal sealed class ChildProcess : IDisposable
         await _process.WaitForExitAsync().ConfigureAwait(false);
     }
 
+    /// <summary>Stops it where it is, as SIGSTOP does, until <see cref="Wake"/>.</summary>
+    public void Freeze() => Signal("-STOP");
+
+    public void Wake() => Signal("-CONT");
+
     public void Dispose()
     {
         if (!_process.HasExited)
             _process.Kill();
+        _process.WaitForExit(); // then its last output is read, and the pipes are closed here and not by the finalizer
+        _process.StandardInput.Dispose();
         _process.Dispose();
+    }
+
+    private void Signal(string name)
+    {
+        using Process kill = Process.Start("kill", [name, $"{_process.Id}"]);
+        kill.WaitForExit();
     }
 
     private async Task<string> AnswerAsync() => await _answers.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromMinutes(3)).ConfigureAwait(false);

@@ -5,9 +5,9 @@ using PacketMQ.Soak.Runs;
 
 // soak                    all runs, then an hour of mixed traffic
 // soak MINUTES            only the mixed traffic
-// soak RUN...             some of: connections shapes hostile kill flood
-// soak child KIND ...     a client process of a run
-string[] names = args is [] ? ["connections", "shapes", "hostile", "kill", "flood", "60"] : args;
+// soak RUN...             some of: connections shapes hostile kill restart freeze heap flood
+// soak child KIND ...     a client or server process of a run
+string[] names = args is [] ? ["connections", "shapes", "hostile", "kill", "restart", "freeze", "heap", "flood", "60"] : args;
 if (names[0] == "child")
     return await Child.RunAsync(names[1..]);
 
@@ -28,6 +28,15 @@ foreach (string name in names)
             break;
         case "kill":
             await KillRun.RunAsync(targets);
+            break;
+        case "restart":
+            await RestartRun.RunAsync(targets);
+            break;
+        case "freeze":
+            await FreezeRun.RunAsync(targets);
+            break;
+        case "heap":
+            await HeapRun.RunAsync(targets);
             break;
         case "flood":
             await FloodRun.RunAsync(targets);

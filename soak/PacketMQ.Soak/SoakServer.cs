@@ -18,11 +18,12 @@ internal sealed class SoakServer : IAsyncDisposable
     private int _lost;
     private int _refused;
 
-    public SoakServer(PeerOptions? options = null)
+    public SoakServer(PeerOptions? options = null, int port = 0)
     {
         var registry = new PacketRegistry(adaptPacketIds: false);
         registry.AddPacket(Traffic.EchoName, Packet.Create(EchoAsync), Traffic.EchoId);
         registry.AddPacket(Traffic.FeedName, Packet.Create(FeedAsync), Traffic.FeedId);
+        registry.AddPacket(Traffic.SinkName, Packet.Create((_, _) => { }), Traffic.SinkId);
         _server = new Server(registry, options);
         _server.ConnectionMade += (_, _) => Interlocked.Increment(ref _made);
         _server.ConnectionLost += (sender, e) =>
@@ -36,7 +37,7 @@ internal sealed class SoakServer : IAsyncDisposable
             Interlocked.Increment(ref _refused);
             _reasons.AddOrUpdate(e.CloseInfo.Reason.Name, 1, (_, count) => count + 1);
         };
-        EndPoint = (IPEndPoint)_server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
+        EndPoint = (IPEndPoint)_server.Listen(new IPEndPoint(IPAddress.Loopback, port));
     }
 
     public IPEndPoint EndPoint { get; }

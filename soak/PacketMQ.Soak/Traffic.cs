@@ -10,16 +10,20 @@ internal static class Traffic
     public const int EchoId = 17;
     public const int FeedId = 18;
 
+    /// <summary>Takes anything.</summary>
+    public const string SinkName = "soak:sink";
+    public const int SinkId = 19;
+
     /// <summary>What a client says until it is active: INIT, PUBIDS, FINISH.</summary>
     public static byte[] Handshake { get; } =
     [
         .. Init,
         .. Frame(2,
         [
-            0x82, .. Text("adapt"), 0xc3, .. Text("idmap"), 0x86,
+            0x82, .. Text("adapt"), 0xc3, .. Text("idmap"), 0x87,
             .. Text("packetmq:handshake_init"), 0, .. Text("packetmq:softquit"), 1,
             .. Text("packetmq:handshake_pubids"), 2, .. Text("packetmq:handshake_finish"), 3,
-            .. Text(EchoName), EchoId, .. Text(FeedName), FeedId,
+            .. Text(EchoName), EchoId, .. Text(FeedName), FeedId, .. Text(SinkName), SinkId,
         ]),
         .. Frame(3, 0xc0),
     ];

@@ -9,6 +9,9 @@ internal static class AttackChild
     private const long BytesOfEach = 100_000_000;
     private const int Piece = 64 * 1024;
 
+    /// <summary>The last type breaks no rule: it comes in, and uses what it is allowed.</summary>
+    public const int LawfulType = 13;
+
     private static readonly (string Name, byte[] First, Func<byte[]> MakeRest)[] Types =
     [
         ("zeros", [], () => new byte[Piece]),
@@ -24,7 +27,7 @@ internal static class AttackChild
         ("softquits", [], () => Repeated(Traffic.Frame(1, 0x80))),
         ("deep nesting", Traffic.Init, () => Traffic.Frame(2, [.. Enumerable.Repeat((byte)0x91, Piece)])),
         ("an id map of 4 billion", Traffic.Init, () => Traffic.Frame(2, [0x82, .. Traffic.Text("idmap"), 0xdf, 0xff, 0xff, 0xff, 0xff, .. new byte[Piece]])),
-        ("INIT, then a packet of 1 MiB for ever", Traffic.Handshake, () => Traffic.Frame(17, [0xc6, 0, 0x0f, 0xff, 0xf0, .. new byte[0xffff0]])),
+        ("lawful packets of 1 MiB", Traffic.Handshake, () => Traffic.Frame(Traffic.SinkId, [0xc6, 0, 0x0f, 0xff, 0xf0, .. new byte[0xffff0]])),
     ];
 
     public static async Task RunAsync(IPEndPoint server)

@@ -17,6 +17,7 @@ internal static class Child
             "mixed" => MixedChild.RunAsync(server, numbers[0], numbers[1]),
             "attack" => AttackChild.RunAsync(server),
             "flood" => FloodChild.RunAsync(server),
+            "server" => ServerChild.RunAsync(server.Port),
             "probe" => ProbeChild.RunAsync(server),
             _ => throw new ArgumentException($"There is no child '{args[0]}'."),
         }).ConfigureAwait(false);
@@ -33,6 +34,7 @@ internal static class Child
         var registry = new PacketRegistry(adaptPacketIds: true);
         registry.AddPacket(Traffic.EchoName, Packet.Create(onEcho ?? ((_, _) => { })), Traffic.EchoId);
         registry.AddPacket(Traffic.FeedName, Packet.Create((_, _) => { }), Traffic.FeedId);
+        registry.AddPacket(Traffic.SinkName, Packet.Create((_, _) => { }), Traffic.SinkId);
         return new Client(registry);
     }
 }

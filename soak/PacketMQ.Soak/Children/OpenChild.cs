@@ -9,6 +9,8 @@ internal static class OpenChild
     public static async Task RunAsync(IPEndPoint server, int count)
     {
         await using Client client = Child.NewClient();
+        var ends = new System.Collections.Concurrent.ConcurrentQueue<string>();
+        client.ConnectionLost += (_, lost) => ends.Enqueue(lost.CloseInfo.Reason.Name);
         Child.Answer("ready");
         while (await Child.CommandAsync().ConfigureAwait(false) is { } command)
         {
@@ -32,6 +34,10 @@ internal static class OpenChild
                     }
                 })).ConfigureAwait(false);
                 Child.Answer($"{failures}");
+            }
+            else if (command == "count")
+            {
+                Child.Answer($"{client.Connections.Length} connections; lost: {string.Join(", ", ends)}");
             }
             else if (command == "reset")
             {

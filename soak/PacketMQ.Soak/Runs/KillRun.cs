@@ -14,6 +14,7 @@ internal static class KillRun
             await Task.Delay(500).ConfigureAwait(false);
         await AreFreedAsync(server).ConfigureAwait(false);
         Gauge before = Gauge.ReadSettled();
+        string descriptorsBefore = Gauge.DescribeDescriptors();
         double longest = 0;
         for (int i = 0; i < Kills; i++)
         {
@@ -28,6 +29,7 @@ internal static class KillRun
         await Task.Delay(2_000).ConfigureAwait(false);
         Gauge after = Gauge.ReadSettled();
         Console.WriteLine($"{server.Made} connections were made, {server.Packets} packets came; {server.Reasons}; RSS {before.ResidentMegabytes:0.0} -> {after.ResidentMegabytes:0.0} MB");
+        Console.WriteLine($"descriptors before: {descriptorsBefore}; after: {Gauge.DescribeDescriptors()}");
         targets.AtMost("200 × kill -9 of a client process: all freed after at most", longest, 1, "s");
         targets.AtMost("… descriptors left", after.Descriptors - before.Descriptors, 0, "");
         targets.AtMost("… timers left", after.Timers - before.Timers, 0, "");
