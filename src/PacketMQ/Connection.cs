@@ -50,7 +50,7 @@ public sealed class Connection
         RemoteEndPoint = transport.RemoteEndPoint;
         PeerOptions options = peer.Options;
         _registry = peer.Registry.Snapshot();
-        _session = new Session(_registry.Contract, options.ToSessionLimits(), needsApproval: options.Authenticate is not null);
+        _session = new Session(_registry.Contract, peer.SessionLimits, needsApproval: options.Authenticate is not null);
         _buffers = new BufferAccount(peer.Buffers, CloseBecauseBuffersAreFull);
         transport.UsePool(_buffers);
         transport.UseSpin(options.ReceiveSpin);
@@ -308,7 +308,7 @@ public sealed class Connection
     internal async ValueTask ActivateAsync(Agreement agreement)
     {
         RegistrySnapshot registry = _registry.For(isClient: Peer is ClientPeer, IsEncrypted);
-        _sender.Routes = PacketRoutes.For(registry.Registered, registry.Own, agreement, Peer.Options.FallbackPacket);
+        _sender.Routes = registry.RoutesFor(agreement, Peer.Options.FallbackPacket);
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         Seat.EndHandshake();
         ConnectionLog.Made(_logger, Id, RemoteEndPoint);

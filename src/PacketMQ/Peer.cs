@@ -4,6 +4,7 @@ using System.IO.Pipelines;
 using Microsoft.Extensions.Logging;
 using PacketMQ.Connections;
 using PacketMQ.Transports;
+using PacketMQ.Wire;
 
 namespace PacketMQ;
 
@@ -36,6 +37,7 @@ public abstract class Peer : IAsyncDisposable
         options.Validate();
         Registry = registry;
         Options = options;
+        SessionLimits = options.ToSessionLimits();
         _logger = new GuardedLogger(options.LoggerFactory.CreateLogger("PacketMQ." + GetType().Name));
         Repeated = new RepeatedLog(_logger, options.TimeProvider);
         Buffers = new BufferBudget(options.MaxTotalBufferedBytes, Repeated, _logger);
@@ -85,6 +87,8 @@ public abstract class Peer : IAsyncDisposable
 
     /// <summary>The log of what peers can cause as often as they like.</summary>
     internal RepeatedLog Repeated { get; }
+
+    internal SessionLimits SessionLimits { get; }
 
     internal BufferBudget Buffers { get; }
 

@@ -104,7 +104,7 @@ public partial class DocumentationTests
             string? expected = option.GetValue(defaults) switch
             {
                 int number => number.ToString("#,0", System.Globalization.CultureInfo.InvariantCulture).Replace(',', ' '),
-                TimeSpan time => $"{time.TotalSeconds} s",
+                TimeSpan time => time == TimeSpan.Zero ? "0" : $"{time.TotalSeconds} s",
                 Enum value => value.ToString(),
                 null => "null",
                 _ => null, // the clock and the log: said in words

@@ -7,6 +7,7 @@ namespace PacketMQ.Dispatch;
 internal sealed class RegistrySnapshot
 {
     private readonly RegistrySnapshot?[]? _kinds; // of connections, made when the first one comes; null: no packet has a guard
+    private AgreedRoutes? _last;
 
     public RegistrySnapshot(bool adaptPacketIds, ImmutableArray<PacketRoute> routes)
         : this(new Contract(adaptPacketIds, [.. routes.Select(route => new PacketDeclaration(route.Name, route.Id))]), routes)
@@ -14,6 +15,8 @@ internal sealed class RegistrySnapshot
         if (routes.Any(route => route.Guard is not null))
             _kinds = new RegistrySnapshot?[4];
     }
+
+    private sealed record AgreedRoutes(Agreement Agreement, Packet? Fallback, PacketRoutes Routes);
 
     private RegistrySnapshot(Contract contract, ImmutableArray<PacketRoute> routes)
     {
@@ -28,6 +31,18 @@ internal sealed class RegistrySnapshot
     public PacketRoutes Own { get; }
 
     public Contract Contract { get; }
+
+    /// <summary>The table of a connection; those that agreed on the same share one.</summary>
+    /// <param name="agreement">What the handshake agreed on.</param>
+    /// <param name="fallback">Stands for the names that only the other side has.</param>
+    public PacketRoutes RoutesFor(Agreement agreement, Packet? fallback)
+    {
+        if (Volatile.Read(ref _last) is { } last && last.Agreement == agreement && last.Fallback == fallback)
+            return last.Routes;
+        PacketRoutes routes = PacketRoutes.For(Registered, Own, agreement, fallback);
+        Volatile.Write(ref _last, new AgreedRoutes(agreement, fallback, routes));
+        return routes;
+    }
 
     /// <summary>The same packets, with what their guards say about connections of one kind.</summary>
     public RegistrySnapshot For(bool isClient, bool isEncrypted)

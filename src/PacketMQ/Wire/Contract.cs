@@ -32,5 +32,16 @@ internal sealed class Contract(bool adaptsPacketIds, ImmutableArray<PacketDeclar
         get => _idMapFrame ??= ControlPackets.EncodeIdMap(this);
     }
 
+    /// <summary>
+    /// The last id map that was accepted in answer to this contract: the next one is likely to be the same. One only, so a peer that
+    /// announces something else each time costs what it would cost without.
+    /// </summary>
+    public AcceptedIdMap? LastAccepted
+    {
+        get => Volatile.Read(ref _lastAccepted);
+        set => Volatile.Write(ref _lastAccepted, value);
+    }
+
     private byte[]? _idMapFrame;
+    private AcceptedIdMap? _lastAccepted;
 }

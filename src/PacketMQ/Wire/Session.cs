@@ -144,7 +144,7 @@ internal sealed class Session(Contract contract, SessionLimits limits, bool need
                 return true;
 
             case (SessionState.AwaitIdMap, WireProtocol.IdMapId):
-                Agreement = AgreeOn(IdMap.Read(payload, limits.MaxPacketTypes));
+                Agreement = AgreeOn(payload);
                 ControlPackets.WriteFinish(output);
                 Enter(SessionState.AwaitFinish, limits.MaxHandshakeFrameBytes);
                 return false;
@@ -203,6 +203,19 @@ internal sealed class Session(Contract contract, SessionLimits limits, bool need
     /// <summary>The names that only one side has, for when the other side quits because of them.</summary>
     public (ImmutableArray<string> MissingHere, ImmutableArray<string> MissingThere) CompareNames()
         => (_difference.MissingHere, _difference.MissingThere);
+
+    private Agreement AgreeOn(in ReadOnlySequence<byte> idMap)
+    {
+        if (contract.LastAccepted is not { } last || !last.Is(idMap, limits))
+        {
+            Agreement agreement = AgreeOn(IdMap.Read(idMap, limits.MaxPacketTypes));
+            last = contract.LastAccepted = new AcceptedIdMap(idMap.ToArray(), limits, _difference, PeerPackets, agreement);
+        }
+
+        _difference = last.Difference;
+        PeerPackets = last.PeerPackets;
+        return last.Agreement;
+    }
 
     private Agreement AgreeOn(IdMap there)
     {

@@ -54,6 +54,17 @@ public sealed class PacketRoutesTests
         Assert.Equal([17, 99], registry.Snapshot().Contract.Ids);
     }
 
+    [Fact]
+    public void Connections_with_one_agreement_share_one_table()
+    {
+        Agreement agreement = Agree();
+        PacketRoutes routes = _snapshot.RoutesFor(agreement, Fallback);
+        Assert.Same(routes, _snapshot.RoutesFor(agreement, Fallback));
+        Assert.NotSame(routes, _snapshot.RoutesFor(agreement, fallback: null));
+        Assert.NotSame(_snapshot.RoutesFor(agreement, Fallback), _snapshot.RoutesFor(Agree(), Fallback));
+        Assert.Same(_snapshot.Own, _snapshot.RoutesFor(Agreement.OnOwnIds(_snapshot.Contract), Fallback));
+    }
+
     private static Agreement Agree() => new()
     {
         WireIds = [900, -1, 17],

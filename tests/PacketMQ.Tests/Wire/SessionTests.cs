@@ -352,6 +352,54 @@ public sealed class SessionTests
         Assert.False(end.Session.TryReadPacket(bytes, out _, out _, out _));
     }
 
+    [Theory]
+    [InlineData(int.MaxValue)]
+    [InlineData(5)]
+    public void Connections_that_announce_the_same_share_what_follows_from_it(int chunkBytes)
+    {
+        var contract = new Contract(true, [new("app:a", 900), new("app:b", 901)]);
+        Session first = Announced(contract, int.MaxValue, ("app:a", 17), ("app:b", 18));
+        Session second = Announced(contract, chunkBytes, ("app:a", 17), ("app:b", 18));
+        Assert.Same(first.Agreement, second.Agreement);
+        Assert.True(first.PeerPackets == second.PeerPackets);
+
+        Session other = Announced(contract, chunkBytes, ("app:a", 18), ("app:b", 17));
+        Assert.Equal([18, 17], other.Agreement!.WireIds);
+        Session third = Announced(contract, chunkBytes, ("app:a", 17), ("app:b", 18));
+        Assert.Equal([17, 18], third.Agreement!.WireIds);
+        Assert.Equal([new PacketDeclaration("app:a", 17), new("app:b", 18)], third.PeerPackets);
+    }
+
+    [Fact]
+    public void What_one_sides_limits_accept_is_not_taken_for_accepted_under_others()
+    {
+        var contract = new Contract(true, [new("app:a", 900)]);
+        var generous = new SessionLimits { AllowUnequalPackets = true };
+        byte[] introduction = PeerBytes.Handshake(false, ("app:a", 17), ("app:b", 18));
+        var accepted = new SessionEnd(contract, generous);
+        accepted.Receive(introduction);
+        Assert.Equal(["app:b"], accepted.Session.CompareNames().MissingHere);
+
+        var again = new SessionEnd(contract, generous with { });
+        again.Receive(introduction);
+        Assert.Same(accepted.Session.Agreement, again.Session.Agreement);
+        Assert.Equal(["app:b"], again.Session.CompareNames().MissingHere);
+
+        AssertRefused(() => new SessionEnd(contract).Receive(introduction), CloseReason.NonEqualPackets);
+        AssertRefused(() => new SessionEnd(contract, generous with { MaxPacketTypes = 4 }).Receive(introduction), CloseReason.TooManyPackets);
+        // And what was refused is not kept.
+        AssertRefused(() => new SessionEnd(contract).Receive(introduction), CloseReason.NonEqualPackets);
+    }
+
+    private static Session Announced(Contract contract, int chunkBytes, params (string, int)[] packets)
+    {
+        var end = new SessionEnd(contract);
+        foreach (byte[] chunk in PeerBytes.Handshake(!contract.AdaptsPacketIds, packets).Chunk(Math.Min(chunkBytes, 10_000)))
+            end.Receive(chunk);
+        Assert.Equal(SessionState.Active, end.Session.State);
+        return end.Session;
+    }
+
     private static SessionEnd Active()
     {
         var end = new SessionEnd(Server);
