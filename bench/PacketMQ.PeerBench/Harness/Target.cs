@@ -1,6 +1,6 @@
 namespace PeerBench;
 
-/// <summary>What is asked of packetmq in one metric.</summary>
+/// <summary>What is asked of packetmq, or of one of its variants, in one metric.</summary>
 /// <param name="Workload">As in results.jsonl, with <paramref name="Payload"/> and <paramref name="Metric"/>.</param>
 /// <param name="Baseline">The peer whose figure of the same round is divided by or subtracted; null: the figure itself counts.</param>
 /// <param name="Bound">The target.</param>
@@ -10,6 +10,12 @@ public sealed record Target(
     string Workload, string Payload, string Metric, string? Baseline, double Bound, bool IsCeiling = false, bool Subtracts = false)
 {
     public const string Subject = "packetmq";
+
+    /// <summary>Who is measured: <see cref="Subject"/>, or it with other options.</summary>
+    public string Peer { get; init; } = Subject;
+
+    /// <summary>Whether a peer is the subject, a variant of it, or a ceiling, so that it is no other library.</summary>
+    public static bool IsOwnOrCeiling(string peer) => peer.StartsWith(Subject) || peer.StartsWith("raw-");
 
     public static readonly Target[] All =
     [
@@ -29,6 +35,8 @@ public sealed record Target(
         new("W5", "128", "cpu_receiver", "raw-framed", 3, IsCeiling: true),
         new("W5", "map", "alloc_sender", null, 0.1, IsCeiling: true),
         new("W5", "map", "alloc_receiver", "raw-framed-nerdbank", 0.1, IsCeiling: true, Subtracts: true),
+        new("W1", "128", "msgs_per_s", "raw-tls-framed", 0.80) { Peer = "packetmq-tls" },
+        new("W1", "65536", "msgs_per_s", "raw-tls-framed", 0.80) { Peer = "packetmq-tls" },
     ];
 
     /// <summary>The peer that a figure is divided by in the tables.</summary>
