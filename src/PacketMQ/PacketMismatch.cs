@@ -6,6 +6,6 @@ public enum PacketMismatch
     /// <summary>The connection is refused with <see cref="CloseReason.NonEqualPackets"/>, and both sides learn which names differ.</summary>
     Refuse,
 
-    /// <summary>The common names are used. See <see cref="PeerOptions.FallbackPacket"/> for the others.</summary>
+    /// <summary>The common names are used; what comes under the others is skipped and logged, unless there is a <see cref="PeerOptions.FallbackPacket"/>.</summary>
     Allow,
 }

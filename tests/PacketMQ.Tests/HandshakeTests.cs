@@ -92,6 +92,23 @@ public sealed class HandshakeTests
     }
 
     [Fact]
+    public async Task With_mismatch_allowed_a_packet_that_only_the_other_side_has_is_skipped()
+    {
+        var inbox = new Inbox();
+        var log = new FakeLogCollector();
+        await using var pair = new PeerPair(
+            Transport.Memory, Registries.Server(("a:new", Registries.Sink()), ("a:both", Registries.Sink())),
+            Registries.Client(("a:both", inbox.Packet)), null, Logging(log) with { PacketMismatch = PacketMismatch.Allow });
+        (Connection client, Connection server) = await pair.ConnectAsync();
+
+        await server.SendAsync("a:new", 1);
+        await server.SendAsync("a:both", 2);
+        Assert.Equal(2L, await inbox.NextAsync());
+        Assert.Equal(ConnectionState.Active, client.State);
+        Assert.Contains(log.GetSnapshot(), record => record.Message.Contains("Only the other side registered the packet with the id 17.", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task A_fallback_packet_stands_for_all_names_that_only_the_other_side_has()
     {
         var inbox = new Inbox();

@@ -81,7 +81,10 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     {
         if (!connection.Routes.TryGetByWireId(wireId, out PacketRoute? route))
         {
-            Refuse(options.UnknownPacket, CloseReason.UnknownPacket, $"id {wireId}", $"The packet id {wireId} was not agreed on in the handshake.");
+            if (connection.Routes.IsOnlyThere(wireId))
+                Refuse(RefusalAction.Skip, CloseReason.UnknownPacket, $"id {wireId}", $"Only the other side registered the packet with the id {wireId}.");
+            else
+                Refuse(options.UnknownPacket, CloseReason.UnknownPacket, $"id {wireId}", $"The packet id {wireId} was not agreed on in the handshake.");
             return null;
         }
 

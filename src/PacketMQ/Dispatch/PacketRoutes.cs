@@ -11,9 +11,13 @@ internal sealed class PacketRoutes
     private readonly Dictionary<string, PacketRoute> _byName;
     private readonly Dictionary<int, PacketRoute> _byId;
     private readonly Dictionary<Packet, PacketRoute> _byPacket;
+    private readonly HashSet<int> _onlyThere;
 
-    public PacketRoutes(IReadOnlyCollection<PacketRoute> routes)
+    /// <param name="routes">What can be sent and received.</param>
+    /// <param name="onlyThere">Ids on the wire that the other side announced and that stand for nothing here.</param>
+    public PacketRoutes(IReadOnlyCollection<PacketRoute> routes, IEnumerable<int>? onlyThere = null)
     {
+        _onlyThere = [.. onlyThere ?? []];
         _byWireId = new(routes.Count);
         _byName = new(routes.Count, StringComparer.Ordinal);
         _byId = new(routes.Count);
@@ -51,14 +55,15 @@ internal sealed class PacketRoutes
                 routes.Add(registered[i] with { WireId = wireId });
         }
 
-        if (fallback is not null)
-        {
-            foreach ((string name, int id) in agreement.OnlyThere)
-                routes.Add(new PacketRoute(name, fallback, Id: -1, id));
-        }
-
+        if (fallback is null)
+            return new PacketRoutes(routes, agreement.OnlyThere.Select(packet => packet.Id));
+        foreach ((string name, int id) in agreement.OnlyThere)
+            routes.Add(new PacketRoute(name, fallback, Id: -1, id));
         return new PacketRoutes(routes);
     }
+
+    /// <summary>Whether the other side may send this id although this side has no such packet: it said so, and was let in.</summary>
+    public bool IsOnlyThere(int wireId) => _onlyThere.Contains(wireId);
 
     public bool TryGetByWireId(int wireId, [NotNullWhen(true)] out PacketRoute? route) => _byWireId.TryGetValue(wireId, out route);
 
