@@ -20,6 +20,9 @@ internal sealed class ConnectionLoop(
     // More than what the buffers of two systems hold, and what a peer of ours had written before it could know of the end.
     private const long MaxBytesUnderWay = 16 * 1_024 * 1_024;
 
+    // Who sends as fast as we read never lets a read wait: after so many bytes the other connections get their turn.
+    private const int FairShare = 1_024 * 1_024;
+
     // A reply waits at most about this long for the rest of its batch.
     private readonly long _corkTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 500);
     private readonly PacketDispatcher _dispatcher = new(connection, options, logger);
@@ -106,11 +109,15 @@ internal sealed class ConnectionLoop(
 
     private async Task<CloseRequest> ReceiveAsync()
     {
+        long unread = 0, bytesWithoutWaiting = 0;
         while (true)
         {
             try
             {
-                Hold(await _input.ReadAsync().ConfigureAwait(false));
+                ValueTask<ReadResult> reading = _input.ReadAsync();
+                if (!reading.IsCompleted)
+                    bytesWithoutWaiting = 0;
+                Hold(await reading.ConfigureAwait(false));
             }
             catch (Exception exception) when (IsTransportFailure(exception))
             {
@@ -118,6 +125,7 @@ internal sealed class ConnectionLoop(
             }
 
             ReadOnlySequence<byte> rest = _read.Buffer;
+            bytesWithoutWaiting += rest.Length - unread;
             while (TryProcess(ref rest, out ValueTask pending))
             {
                 long held = _read.Buffer.Slice(_heldStart, rest.Start).Length;
@@ -135,8 +143,14 @@ internal sealed class ConnectionLoop(
                 return transport.IsTruncated ? CloseRequest.Truncated() : CloseRequest.Disconnected();
             }
 
-            Volatile.Write(ref _incompleteBytes, session.State == SessionState.Active ? rest.Length : 0);
+            unread = rest.Length;
+            Volatile.Write(ref _incompleteBytes, session.State == SessionState.Active ? unread : 0);
             Advance(rest.Start, rest.End);
+            if (bytesWithoutWaiting >= FairShare)
+            {
+                bytesWithoutWaiting = 0;
+                await Task.Yield(); // to the end of the pool's common queue, behind whoever is ready
+            }
         }
     }
 

@@ -12,9 +12,6 @@ namespace PacketMQ.Transports;
 /// </summary>
 internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
 {
-    /// <summary>A peer that sends as fast as we read never lets a read wait: after so many bytes the others get their turn.</summary>
-    private const int FairShare = 1024 * 1024;
-
     private readonly CancelSignal _cancel = new();
     private readonly Lock _gate = new();
 
@@ -25,7 +22,6 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
 
     // The consumer's own.
     private bool _ended;
-    private int _bytesWithoutWaiting;
 
     // Reading: a read is running. Held: the consumer looks at its result until it calls AdvanceTo.
     private enum Phase { Idle, Reading, Held }
@@ -43,7 +39,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
         try
         {
             if (TryTakeBuffered(out ReadResult result)
-                || (_bytesWithoutWaiting < FairShare && TryReceiveSoon(_cancel, out int count) && TryTake(count, out result)))
+                || (TryReceiveSoon(_cancel, out int count) && TryTake(count, out result)))
                 return new ValueTask<ReadResult>(result);
         }
         catch (IOException exception)
@@ -175,7 +171,6 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
         if (count > 0)
         {
             Buffer.Fill(count);
-            _bytesWithoutWaiting += count;
         }
         else
         {
@@ -193,12 +188,6 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
         bool success = false;
         try
         {
-            if (_bytesWithoutWaiting >= FairShare)
-            {
-                _bytesWithoutWaiting = 0;
-                await Task.Yield(); // To the end of the pool's common queue, behind whoever is ready.
-            }
-
             using CancellationTokenRegistration registration
                 = cancellationToken.UnsafeRegister(static signal => ((CancelSignal)signal!).Wake(), _cancel);
             ReadResult result;
@@ -207,10 +196,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
             {
                 ValueTask<bool> arrival = WaitForBytesAsync(_cancel.PrepareWait());
                 if (!arrival.IsCompleted)
-                {
-                    _bytesWithoutWaiting = 0;
                     Buffer.ReturnEmptyArrays();
-                }
 
                 hasArrived = await arrival.ConfigureAwait(false);
                 cancellationToken.ThrowIfCancellationRequested();

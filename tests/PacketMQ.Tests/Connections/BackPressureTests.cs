@@ -166,6 +166,62 @@ public sealed class BackPressureTests
     }
 
     // Sends until sends have to wait, and then so many more that no buffer of the system's lets the last of them in. Returns those.
+    [Theory, AllTransports]
+    public async Task Two_sides_whose_handlers_answer_into_full_queues_get_through(Transport transport)
+    {
+        const int packets = 24, hops = 8;
+        var time = new WatchedTime();
+        PeerOptions options = Small with { TimeProvider = time, MaxReadAheadBytes = 2_000_000, SendTimeout = null, MinReceiveRate = null };
+        int left = packets;
+        var through = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        Packet answering = Answering(1, () =>
+        {
+            if (Interlocked.Decrement(ref left) == 0)
+                through.SetResult();
+        });
+        await using var pair = new PeerPair(transport, Registries.Server(answering), Registries.Client(answering), options, options);
+        (Connection client, Connection server) = await pair.ConnectAsync();
+        Task[] sends = [.. Enumerable.Range(0, packets).Select(i => SendHopsAsync(i % 2 == 0 ? client : server, hops))];
+
+        // Both wait for room in their handlers, and read nothing meanwhile; the heartbeat sees that and reads ahead.
+        await time.BeatUntilAsync(() => through.Task.IsCompleted);
+        await Task.WhenAll(sends).Soon();
+        Assert.Equal((ConnectionState.Active, ConnectionState.Active), (client.State, server.State));
+    }
+
+    [Theory, AllTransports]
+    public async Task Two_sides_that_only_ever_answer_more_end_as_slow_consumers(Transport transport)
+    {
+        var time = new WatchedTime();
+        PeerOptions options = Small with { TimeProvider = time, SendTimeout = TimeSpan.FromSeconds(10), MinReceiveRate = null };
+        Packet doubling = Answering(2, () => { });
+        await using var pair = new PeerPair(transport, Registries.Server(doubling), Registries.Client(doubling), options, options);
+        (Connection client, Connection server) = await pair.ConnectAsync();
+        Task send = SendHopsAsync(client, byte.MaxValue);
+        await time.BeatUntilAsync(() => client.Closed.IsCompleted && server.Closed.IsCompleted);
+
+        await send.Soon();
+        CloseInfo[] ends = [await client.Closed, await server.Closed];
+        Assert.Contains((CloseReason.SlowConsumer, CloseInitiator.Local), ends.Select(end => (end.Reason, end.Initiator)));
+    }
+
+    // Each packet says how many answers may still follow from it.
+    private static Packet Answering(int answers, Action ended) => Packet.Create(async (data, context) =>
+    {
+        byte[] bytes = (byte[])data!;
+        if (bytes[0] == 0)
+            ended();
+        else
+            await Task.WhenAll(Enumerable.Range(0, answers).Select(_ => SendHopsAsync(context.Connection, bytes[0] - 1)));
+    });
+
+    private static async Task SendHopsAsync(Connection connection, int hops)
+    {
+        byte[] bytes = new byte[PayloadBytes];
+        bytes[0] = (byte)hops;
+        await connection.SendAsync(Registries.Name, bytes);
+    }
+
     private static async Task<Task> FillAsync(Connection connection, Action? sent = null)
     {
         using var end = new CancellationTokenSource(Bounded.Limit);

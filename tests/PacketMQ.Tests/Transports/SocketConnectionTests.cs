@@ -172,32 +172,6 @@ public sealed class SocketConnectionTests
     }
 
     [Fact]
-    public async Task A_reader_that_never_has_to_wait_lets_others_go_first_after_its_fair_share()
-    {
-        (SocketConnection connection, SocketConnection peer) = await ConnectAsync();
-        await using (connection)
-        await using (peer)
-        {
-            byte[] chunk = new byte[32 * 1024];
-            int read = 0;
-            bool yielded = false;
-            while (!yielded && read < 16 * 1024 * 1024)
-            {
-                await peer.Output.WriteAsync(chunk, Cancelled);
-                ValueTask<ReadResult> next = connection.Input.ReadAsync(Cancelled);
-                yielded = !next.IsCompleted;
-                ReadResult result = await next.Soon();
-                read += (int)result.Buffer.Length;
-                connection.Input.AdvanceTo(result.Buffer.End);
-            }
-
-            Assert.True(yielded);
-            // No upper bound: a turn of the others may be over before this looks, and then it shows only a share later.
-            Assert.True(read >= 1024 * 1024, $"It gave way after {read} bytes already.");
-        }
-    }
-
-    [Fact]
     public async Task A_tcp_connection_is_probed_and_does_not_wait_for_company()
     {
         (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
