@@ -118,7 +118,7 @@ public sealed record PeerOptions
 
     /// <summary>
     /// With <see cref="PacketMismatch.Allow"/>: the packet that stands, on each connection, for the names which only the other side
-    /// registered, so that they can be sent and received by name. <see langword="null"/> (default): such names stay unknown.
+    /// registered, so that they can be sent and received by name. <see langword="null"/> (default): such names can't be sent, and what comes under them is skipped.
     /// </summary>
     public Packet? FallbackPacket { get; init; }
 

@@ -67,8 +67,8 @@ internal sealed class BufferPool : ArrayPool<byte>
         {
             if (_kept + length > KeptBytes)
                 return;
-            _kept += length;
             _bySize[BitOperations.Log2((uint)length) - SmallestShift].Push(array);
+            _kept += length;
         }
     }
 

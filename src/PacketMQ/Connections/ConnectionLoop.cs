@@ -17,9 +17,6 @@ internal sealed class ConnectionLoop(
     Connection connection, TransportConnection transport, Session session, SendQueue sendQueue, CloseDecision decision,
     PeerOptions options, ILogger logger)
 {
-    // More than what the buffers of two systems hold, and what a peer of ours had written before it could know of the end.
-    private const long MaxBytesUnderWay = 16 * 1_024 * 1_024;
-
     // Who sends as fast as we read never lets a read wait: after so many bytes the other connections get their turn.
     private const int FairShare = 1_024 * 1_024;
 
@@ -75,23 +72,31 @@ internal sealed class ConnectionLoop(
     }
 
     /// <summary>
-    /// How many bytes may still arrive once the end is decided: what a lawful peer can have under way. Until its id map was accepted
-    /// that is a handshake: a stranger who was refused gets no more out of us.
+    /// How many bytes may still arrive once the end is decided. Until the other side's id map was accepted that is a handshake: a stranger
+    /// who was refused gets no more out of us. Later only the time counts: one thread of a lawful peer sends at full speed until another,
+    /// kept by a handler, comes to see the farewell.
     /// </summary>
     public long MaxDrainedBytes => session.Agreement is null
         ? (long)options.MaxHandshakeFrameBytes + options.MaxIdMapFrameBytes
-        : options.MaxFrameBytes + MaxBytesUnderWay;
+        : long.MaxValue;
 
     /// <summary>Reads and forgets what still arrives. True: the other side has ended its stream. False: it sent too much.</summary>
     public async Task<bool> DrainAsync()
     {
+        long turn = 0;
         for (long drained = 0; drained <= MaxDrainedBytes;)
         {
             ReadResult read = await _input.ReadAsync().ConfigureAwait(false);
             drained += read.Buffer.Length;
+            turn += read.Buffer.Length;
             _input.AdvanceTo(read.Buffer.End);
             if (read.IsCompleted)
                 return true;
+            if (turn >= FairShare)
+            {
+                turn = 0;
+                await Task.Yield();
+            }
         }
 
         return false;

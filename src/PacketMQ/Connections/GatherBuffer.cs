@@ -9,7 +9,7 @@ namespace PacketMQ.Connections;
 internal struct GatherBuffer(ArrayPool<byte> pool)
 {
     private const int FirstBytes = 4 * 1024;
-    private const int MostFirstBytes = 64 * 1024;
+    private const int MostFirstBytes = 16 * 1024; // one large batch long ago must not make a small frame that waits count for as much
 
     private byte[]? _gathering;
     private byte[]? _spare;

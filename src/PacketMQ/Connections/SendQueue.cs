@@ -335,6 +335,7 @@ internal sealed class SendQueue(
             }
 
             _isListed = false;
+            _senderWritesAt = SenderWritesAt;
             if (isIdle)
                 return false;
             _isWriting = true;

@@ -8,8 +8,8 @@ namespace PacketMQ.Transports;
 /// </summary>
 internal sealed class ReceiveSpin(Socket socket)
 {
-    // A thread that spins serves nobody else, so the others keep half of the machine.
-    private static readonly int MaxSpinning = Math.Max(1, Environment.ProcessorCount / 2);
+    // A thread that spins serves nobody else, so the others keep half of the machine; with one processor nobody spins.
+    private static readonly int MaxSpinning = Environment.ProcessorCount / 2;
     private static int _spinning;
 
     /// <summary>How long to ask; set before anything is read.</summary>

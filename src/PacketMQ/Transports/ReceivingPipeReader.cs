@@ -194,7 +194,9 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
             bool hasArrived;
             do
             {
-                ValueTask<bool> arrival = WaitForBytesAsync(_cancel.PrepareWait());
+                CancellationToken wake = _cancel.PrepareWait();
+                cancellationToken.ThrowIfCancellationRequested(); // if that came before there was anything to wake
+                ValueTask<bool> arrival = WaitForBytesAsync(wake);
                 if (!arrival.IsCompleted)
                     Buffer.ReturnEmptyArrays();
 

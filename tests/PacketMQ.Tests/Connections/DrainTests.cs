@@ -5,11 +5,11 @@ using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections;
 
-/// <summary>What still arrives once the end is decided is read and forgotten, but not without end: the time is bounded, and so are the bytes.</summary>
+/// <summary>What still arrives once the end is decided is read and forgotten, but not without end: the time is bounded, and a stranger's bytes are too.</summary>
 public sealed class DrainTests
 {
     private const int LawfulHandshake = 4_096 + 99_999;
-    private const int UnderWay = 16 * 1_024 * 1_024;
+    private const int UnderWay = 20 * 1_024 * 1_024;
 
     private readonly FakeLogCollector _log = new();
     private readonly byte[] _piece = new byte[10_000];
@@ -68,19 +68,6 @@ public sealed class DrainTests
         await raw.EndAsync();
         await quitting.Soon();
         Assert.DoesNotContain(_log.GetSnapshot(), line => line.Id.Id == 114);
-    }
-
-    [Fact]
-    public async Task Who_was_let_in_and_sends_on_for_ever_is_cut_too()
-    {
-        await using var pair = new PeerPair(
-            Transport.Memory, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()), Patient with { MaxFrameBytes = 1_000_000 });
-        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
-        Connection connection = await pair.NextMadeAsync();
-        Task quitting = connection.SoftQuitAsync();
-
-        Assert.InRange(await FloodAsync(raw, 2 * UnderWay), UnderWay + 1_000_000, UnderWay + 1_000_000 + (3 * 65_536));
-        await quitting.Soon();
     }
 
     // How many bytes went, at most so many.

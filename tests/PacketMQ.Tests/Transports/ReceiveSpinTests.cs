@@ -83,10 +83,28 @@ public sealed class ReceiveSpinTests
         }
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(50)]
+    public async Task A_token_that_is_cancelled_while_a_read_spins_ends_the_read(int afterMilliseconds)
+    {
+        (TransportConnection left, TransportConnection right) = await SocketPair.ConnectAsync(new System.Net.IPEndPoint(System.Net.IPAddress.Loopback, 0));
+        await using (left)
+        await using (right)
+        {
+            left.UseSpin(TimeSpan.FromMilliseconds(300));
+            using var cancellation = new CancellationTokenSource();
+            Task read = Task.Run(async () => await left.Input.ReadAsync(cancellation.Token));
+            await Task.Delay(afterMilliseconds, TestContext.Current.CancellationToken);
+            await cancellation.CancelAsync();
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => read.Soon());
+        }
+    }
+
     [Fact]
     public async Task At_most_half_of_the_processors_spin_at_once()
     {
-        int most = Math.Max(1, Environment.ProcessorCount / 2);
+        int most = Environment.ProcessorCount / 2;
         (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
         using (left)
         using (right)
