@@ -77,7 +77,7 @@ public sealed record PeerOptions
 
     /// <summary>
     /// How long a connection asks its socket for more, again and again, before it waits for it: up to 1 ms. Zero (default): not at all. Some
-    /// 20 µs make the answers of a lively conversation come in a third to a half of the time, because no thread has to be woken for them;
+    /// 20 µs made the answers of a lively conversation come in about half of the time, because no thread has to be woken for them;
     /// the price is a processor that is busy while it asks, after every packet. At most half of the processors do so at once, whatever the
     /// number of connections. For TCP and Unix domain sockets, with and without TLS.
     /// </summary>

@@ -32,7 +32,7 @@ public sealed class ReceiveSpinTests
         {
             Task<bool> spin = Spin(left, Long);
             await right.SendAsync(new byte[] { 1 });
-            Assert.True(await spin.Soon());
+            Assert.Equal(Environment.ProcessorCount > 1, await spin.Soon()); // nobody spins on the only processor
         }
     }
 
@@ -44,7 +44,7 @@ public sealed class ReceiveSpinTests
         {
             Task<bool> spin = Spin(left, Long);
             right.Dispose();
-            Assert.True(await spin.Soon());
+            Assert.Equal(Environment.ProcessorCount > 1, await spin.Soon());
         }
     }
 
