@@ -236,24 +236,50 @@ internal sealed class ConnectionLoop(
             return false;
         int consumed = 0;
         bool isPending = false;
-        while (decision.Request is null
-            && session.TryReadPacket(first.AsSpan(consumed), out int frameBytes, out int packetId, out bool hasBinaryKeys))
+        PacketRoute? running;
+        do
         {
-            int payloadStart = consumed + WireProtocol.HeaderBytes;
-            var payload = new ArraySegment<byte>(first.Array!, first.Offset + payloadStart, frameBytes - WireProtocol.HeaderBytes);
-            consumed += frameBytes;
-            _framesRead++;
-            pending = _dispatcher.DispatchAsync(packetId, payload, hasBinaryKeys);
-            if (!pending.IsCompletedSuccessfully)
+            running = null;
+            try
             {
-                _heldStart = rest.GetPosition(payloadStart);
-                isPending = true;
-                break;
-            }
+                while (decision.Request is null
+                    && session.TryReadPacket(first.AsSpan(consumed), out int frameBytes, out int packetId, out bool hasBinaryKeys))
+                {
+                    int payloadStart = consumed + WireProtocol.HeaderBytes;
+                    var payload = new ArraySegment<byte>(first.Array!, first.Offset + payloadStart, frameBytes - WireProtocol.HeaderBytes);
+                    consumed += frameBytes;
+                    _framesRead++;
+                    if (_dispatcher.RouteTo(packetId) is not { } route)
+                        continue;
+                    _dispatcher.Log(route, payload);
+                    running = route;
+                    ValueTask handling = _dispatcher.HandAsync(route, payload, hasBinaryKeys);
+                    if (handling.IsCompletedSuccessfully)
+                    {
+                        handling.GetAwaiter().GetResult(); // a pooled task source wants to be asked
+                    }
+                    else
+                    {
+                        pending = _dispatcher.FollowAsync(handling, route);
+                        if (!pending.IsCompletedSuccessfully)
+                        {
+                            _heldStart = rest.GetPosition(payloadStart);
+                            isPending = true;
+                            break;
+                        }
+                    }
 
-            if (sendQueue.HasCorkedFrames)
-                UncorkInTime();
+                    running = null;
+                    if (sendQueue.HasCorkedFrames)
+                        UncorkInTime();
+                }
+            }
+            catch (Exception exception) when (running is not null)
+            {
+                _dispatcher.Failed(running, exception); // the packets behind it are handled all the same
+            }
         }
+        while (running is not null && !isPending);
 
         if (consumed > 0)
             rest = rest.Slice(consumed);

@@ -20,10 +20,14 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     {
         if (RouteTo(wireId) is not { } route)
             return default;
-        options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, payload);
+        Log(route, payload);
         try
         {
-            return FollowAsync(route.Packet.ReceiveAsync(payload, hasBinaryKeys, new PacketContext(connection, route)), route);
+            ValueTask handling = route.Packet.ReceiveAsync(payload, hasBinaryKeys, new PacketContext(connection, route));
+            if (!handling.IsCompletedSuccessfully)
+                return FollowAsync(handling, route);
+            handling.GetAwaiter().GetResult(); // a pooled task source wants to be asked
+            return default;
         }
         catch (Exception exception)
         {
@@ -32,21 +36,20 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         }
     }
 
-    /// <inheritdoc cref="DispatchAsync(int, in ReadOnlySequence{byte}, bool)"/>
-    public ValueTask DispatchAsync(int wireId, ArraySegment<byte> payload, bool hasBinaryKeys)
+    /// <summary>
+    /// Handles one packet that lies in one piece. What goes wrong at once is thrown, for <see cref="Failed"/>, and what takes longer is
+    /// for <see cref="FollowAsync"/>: a caller of many packets in a row pays for neither with each.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public ValueTask HandAsync(PacketRoute route, ArraySegment<byte> payload, bool hasBinaryKeys)
+        => route.Packet.ReceiveAsync(payload, hasBinaryKeys, new PacketContext(connection, route));
+
+    /// <summary>Writes a packet that is about to be handled into the log, if there is one.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Log(PacketRoute route, ArraySegment<byte> payload)
     {
-        if (RouteTo(wireId) is not { } route)
-            return default;
-        options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, new ReadOnlySequence<byte>(payload));
-        try
-        {
-            return FollowAsync(route.Packet.ReceiveAsync(payload, hasBinaryKeys, new PacketContext(connection, route)), route);
-        }
-        catch (Exception exception)
-        {
-            Failed(route, exception);
-            return default;
-        }
+        if (options.PacketLog is not null)
+            Log(route, new ReadOnlySequence<byte>(payload));
     }
 
     /// <summary>Handles data that is decoded already.</summary>
@@ -68,8 +71,9 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         }
     }
 
+    /// <summary>The packet under an id, if there is one and its guard lets it in; otherwise it was refused.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private PacketRoute? RouteTo(int wireId)
+    public PacketRoute? RouteTo(int wireId)
     {
         PacketRoute? route = _lastRoute;
         if (route is not null && route.WireId == wireId)
@@ -128,15 +132,8 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         }
     }
 
-    private ValueTask FollowAsync(ValueTask handling, PacketRoute route)
-    {
-        if (!handling.IsCompletedSuccessfully)
-            return AwaitAsync(handling, route);
-        handling.GetAwaiter().GetResult(); // a pooled task source wants to be asked
-        return default;
-    }
-
-    private void Failed(PacketRoute route, Exception exception)
+    /// <summary>What becomes of a packet whose decoding or handler threw.</summary>
+    public void Failed(PacketRoute route, Exception exception)
     {
         if (exception is PayloadException unfit)
             Refuse(options.UnfitPayload, unfit.Reason, route.Name, $"The payload of '{route.Name}' does not fit: {unfit.Message}", unfit);
@@ -144,7 +141,8 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
             HandlerFailed(route, exception);
     }
 
-    private async ValueTask AwaitAsync(ValueTask handling, PacketRoute route)
+    /// <summary>Waits for a handler that takes longer, and for what it may throw.</summary>
+    public async ValueTask FollowAsync(ValueTask handling, PacketRoute route)
     {
         try
         {
@@ -155,6 +153,9 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
             HandlerFailed(route, exception);
         }
     }
+
+    private void Log(PacketRoute route, in ReadOnlySequence<byte> payload)
+        => options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, payload);
 
     private void Refuse(RefusalAction action, CloseReason reason, string packet, string message, Exception? exception = null)
     {

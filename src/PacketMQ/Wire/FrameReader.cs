@@ -37,22 +37,30 @@ internal static class FrameReader
         return true;
     }
 
-    /// <summary>The same for a frame that lies in one piece at the beginning of <paramref name="bytes"/>: the hot path.</summary>
+    /// <summary>The same for a frame that lies in one piece at the beginning of <paramref name="bytes"/>.</summary>
     /// <param name="bytes">What was received.</param>
     /// <param name="maxFrameBytes">The largest length that the session's state allows.</param>
     /// <param name="frameBytes">The length of the whole frame, header and payload.</param>
     /// <param name="packetId">0 to 65 535.</param>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static bool TryRead(ReadOnlySpan<byte> bytes, int maxFrameBytes, out int frameBytes, out int packetId)
+    {
+        if (bytes.Length >= WireProtocol.HeaderBytes)
+            ReadLength(bytes, maxFrameBytes, isFirstFrame: false);
+        return TryPeek(bytes, maxFrameBytes, out frameBytes, out packetId);
+    }
+
+    /// <summary>The same again, but <see langword="false"/> also means that the frame is refused: the hot path, which throws nothing.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TryPeek(ReadOnlySpan<byte> bytes, int maxFrameBytes, out int frameBytes, out int packetId)
     {
         frameBytes = 0;
         packetId = 0;
         if (bytes.Length < WireProtocol.HeaderBytes)
             return false;
-        int length = ReadLength(bytes, maxFrameBytes, isFirstFrame: false);
-        if (length > bytes.Length - WireProtocol.LengthBytes)
+        uint length = BinaryPrimitives.ReadUInt32BigEndian(bytes);
+        if (!IsAllowed(length, maxFrameBytes) || length > (uint)(bytes.Length - WireProtocol.LengthBytes))
             return false;
-        frameBytes = WireProtocol.LengthBytes + length;
+        frameBytes = WireProtocol.LengthBytes + (int)length;
         packetId = ReadPacketId(bytes);
         return true;
     }
@@ -84,12 +92,14 @@ internal static class FrameReader
 
     private static int ReadPacketId(ReadOnlySpan<byte> bytes) => BinaryPrimitives.ReadUInt16BigEndian(bytes[WireProtocol.LengthBytes..]);
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    // Unsigned: a set sign bit is a length above 2 GiB, and a length below 2 wraps to a huge one.
+    private static bool IsAllowed(uint length, int maxFrameBytes)
+        => length - WireProtocol.PacketIdBytes <= (uint)maxFrameBytes - WireProtocol.PacketIdBytes;
+
     private static int ReadLength(ReadOnlySpan<byte> bytes, int maxFrameBytes, bool isFirstFrame)
     {
-        // Unsigned: a set sign bit is a length above 2 GiB, and a length below 2 wraps to a huge one.
         uint length = BinaryPrimitives.ReadUInt32BigEndian(bytes);
-        if (length - WireProtocol.PacketIdBytes > (uint)maxFrameBytes - WireProtocol.PacketIdBytes)
+        if (!IsAllowed(length, maxFrameBytes))
             Refuse(length, maxFrameBytes, isFirstFrame);
         return (int)length;
     }

@@ -28,6 +28,13 @@ internal static class PayloadScanner
     public static bool Scan(ReadOnlySpan<byte> payload, int maxDepth, int maxItems)
         => !IsLoneValue(payload) && !IsFlatContainer(payload, maxItems) && ScanContiguous(payload, maxDepth, maxItems);
 
+    /// <summary>The shortest way for opaque bytes. <see langword="false"/> means only: look closer.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool IsLoneBinary(ReadOnlySpan<byte> bytes)
+        => bytes.Length >= 3
+            && ((bytes[0] == MsgpackCode.Bin8 && bytes.Length == 2 + bytes[1])
+                || (bytes[0] == MsgpackCode.Bin16 && bytes.Length == 3 + BinaryPrimitives.ReadUInt16BigEndian(bytes[1..])));
+
     /// <summary>The shortest way for a payload without containers. <see langword="false"/> means only: look closer.</summary>
     private static bool IsLoneValue(ReadOnlySpan<byte> bytes)
     {

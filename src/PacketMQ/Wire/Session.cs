@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace PacketMQ.Wire;
 
@@ -64,7 +65,19 @@ internal sealed class Session(Contract contract, SessionLimits limits, bool need
     /// <param name="packetId">16 to 65 535.</param>
     /// <param name="hasBinaryKeys">See <see cref="SessionEvent.HasBinaryKeys"/>.</param>
     /// <exception cref="ProtocolException">The other side broke the protocol: nothing more is read.</exception>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool TryReadPacket(ReadOnlySpan<byte> bytes, out int frameBytes, out int packetId, out bool hasBinaryKeys)
+    {
+        hasBinaryKeys = false;
+        return (State == SessionState.Active
+                && FrameReader.TryPeek(bytes, _maxFrameBytes, out frameBytes, out packetId)
+                && packetId >= WireProtocol.FirstApplicationId
+                && PayloadScanner.IsLoneBinary(bytes[WireProtocol.HeaderBytes..frameBytes]))
+            || TryReadAnyPacket(bytes, out frameBytes, out packetId, out hasBinaryKeys);
+    }
+
+    // What is not one BIN, what is not complete, and what has a fault.
+    private bool TryReadAnyPacket(ReadOnlySpan<byte> bytes, out int frameBytes, out int packetId, out bool hasBinaryKeys)
     {
         try
         {

@@ -31,7 +31,14 @@ internal sealed class PoolWatch : EventListener
         if (eventData.EventId is not (Rented or Returned))
             return;
         int size = (int)eventData.Payload![1]!;
-        long outside = Interlocked.Add(ref _out, eventData.EventId == Rented ? size : -size);
+        long before, outside;
+        do
+        {
+            before = Volatile.Read(ref _out);
+            outside = Math.Max(0, before + (eventData.EventId == Rented ? size : -size)); // what was out before the reset may come back after it
+        }
+        while (Interlocked.CompareExchange(ref _out, outside, before) != before);
+
         for (long most = Most; outside > most; most = Most)
             Interlocked.CompareExchange(ref _most, outside, most);
     }
