@@ -17,13 +17,13 @@ namespace PacketMQ;
 /// Packets that one caller sends one after another arrive in that order, each whole and at most once. That a send completed means
 /// that the connection has the packet, not that the other side has it.
 /// </remarks>
-public sealed class Connection
+public sealed class Connection : IBufferOwner, ISendQueueOwner
 {
     // Whose handlers the current code runs in: the loop sets it once, and it flows into everything that the handlers call.
     private static readonly AsyncLocal<Connection?> Current = new();
 
     private readonly CloseDecision _decision = new();
-    private readonly TaskCompletionSource _activated = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private readonly TaskCompletionSource? _activated; // null if nobody here opened it
     private readonly TaskCompletionSource<CloseInfo> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TransportConnection _transport;
     private readonly RegistrySnapshot _registry;
@@ -39,11 +39,12 @@ public sealed class Connection
     private Task? _cancellingWaits; // the loop's own
     private long _guardViolations;
 
-    internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, ILogger logger)
+    internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, bool isIncoming, ILogger logger)
     {
         Peer = peer;
         Id = id;
         Seat = seat;
+        _activated = isIncoming ? null : new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _transport = transport;
         _logger = logger;
         LocalEndPoint = transport.LocalEndPoint;
@@ -51,17 +52,13 @@ public sealed class Connection
         PeerOptions options = peer.Options;
         _registry = peer.Registry.Snapshot();
         _session = new Session(_registry.Contract, peer.SessionLimits, needsApproval: options.Authenticate is not null);
-        _buffers = new BufferAccount(peer.Buffers, CloseBecauseBuffersAreFull);
+        _buffers = new BufferAccount(peer.Buffers, this);
         transport.UsePool(_buffers);
         transport.UseSpin(options.ReceiveSpin);
-        _sendQueue = new SendQueue(
-            transport.Output, options.MaxPendingSendBytes, _buffers,
-            new WaitingFrames(options.MaxWaitingSendBytes, options.MaxWaitingSends, _buffers), options.TimeProvider, exception => RequestClose(CloseRequest.TransportFailed(exception)),
-            CloseBecauseTooMuchWaits);
+        _sendQueue = new SendQueue(transport.Output, options, _buffers, this);
         _sender = new PacketSender(this, _session, _sendQueue, _decision, options);
         _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options, logger);
         _watch = new ConnectionWatch(this, _loop, _sendQueue, options);
-        Closing = _decision.Token;
     }
 
     /// <summary>The connection's number, unique in its peer, from 1.</summary>
@@ -98,7 +95,7 @@ public sealed class Connection
     public Task<CloseInfo> Closed => _closed.Task;
 
     /// <summary>Cancelled when the end is decided, or the other side's is seen while a handler is busy. Handlers get it as <see cref="PacketContext.ConnectionClosing"/>.</summary>
-    public CancellationToken Closing { get; }
+    public CancellationToken Closing => _decision.Token;
 
     /// <summary>The names that the other side listed in the handshake, without the control packets; empty before.</summary>
     public ImmutableArray<string> PeerPacketNames => [.. _session.PeerPackets.Select(packet => packet.Name)];
@@ -114,7 +111,7 @@ public sealed class Connection
     /// <summary>Whether the transport's own handshake is still under way.</summary>
     internal bool IsOpening => Volatile.Read(ref _isOpening);
 
-    internal Task Activated => _activated.Task;
+    internal Task Activated => _activated?.Task ?? throw new InvalidOperationException("Nobody waits for a connection that others opened.");
 
     /// <summary>Whether an exception only says that this connection is ending.</summary>
     internal bool IsOwnEnd(Exception exception)
@@ -258,12 +255,21 @@ public sealed class Connection
         Log(request.Info, wasMade);
         await CancelWaitsAsync().ConfigureAwait(false);
         await RaiseEndAsync(request.Info, wasMade).ConfigureAwait(false);
-        _activated.TrySetException(new ConnectionClosedException(request.Info)); // whoever waits to connect need not wait for the farewell
-        _ = _activated.Task.Exception; // nobody has to look
-        await GuardAsync("the end", () => new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger).RunAsync(request)).ConfigureAwait(false);
+        FailActivation(request.Info); // whoever waits to connect need not wait for the farewell
+        await EndAsync(request).ConfigureAwait(false);
         Volatile.Write(ref _state, (int)ConnectionState.Closed);
         Forget();
         _closed.TrySetResult(request.Info);
+    }
+
+    // A method of its own: what the delegate captures would otherwise live as long as the connection.
+    private ValueTask EndAsync(CloseRequest request)
+        => GuardAsync("the end", () => new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger).RunAsync(request));
+
+    private void FailActivation(CloseInfo info)
+    {
+        if (_activated?.TrySetException(new ConnectionClosedException(info)) is true)
+            _ = _activated.Task.Exception; // nobody has to look
     }
 
     // The transport's own handshake, before a byte of ours. Null: it is through.
@@ -314,7 +320,7 @@ public sealed class Connection
         ConnectionLog.Made(_logger, Id, RemoteEndPoint);
         await GuardAsync("connection made", () => Peer.RaiseMade(this)).ConfigureAwait(false);
         await GuardAsync("connection made", () => Peer.CallMadeHookAsync(this)).ConfigureAwait(false);
-        _activated.TrySetResult();
+        _activated?.TrySetResult();
     }
 
     /// <summary>Cancels what handlers wait for. Callbacks of the application's run here: they neither fail nor hold up the end.</summary>
@@ -335,8 +341,7 @@ public sealed class Connection
         CloseInfo info = _decision.Request!.Info;
         _transport.Abort();
         _sendQueue.Abandon();
-        _activated.TrySetException(new ConnectionClosedException(info));
-        _ = _activated.Task.Exception; // nobody has to look
+        FailActivation(info);
         Volatile.Write(ref _state, (int)ConnectionState.Closed);
         Forget();
         _closed.TrySetResult(info);
@@ -372,14 +377,16 @@ public sealed class Connection
         }
     }
 
-    private void CloseBecauseBuffersAreFull()
+    void IBufferOwner.Evict()
     {
         RequestClose(
             CloseReason.Overloaded, $"All connections together buffer too much, and this one holds {_buffers.Held} bytes of it.", Farewell.Cut);
         _transport.Abort();
     }
 
-    private void CloseBecauseTooMuchWaits()
+    void ISendQueueOwner.OnSendFailed(Exception exception) => RequestClose(CloseRequest.TransportFailed(exception));
+
+    void ISendQueueOwner.OnTooManyWaiting()
         => RequestClose(
             CloseReason.SlowConsumer,
             $"More sends wait for the other side than allowed: {Peer.Options.MaxWaitingSends} packets or {Peer.Options.MaxWaitingSendBytes} bytes.",

@@ -284,12 +284,16 @@ public abstract class Peer : IAsyncDisposable
         refusal = Admission.TryEnter(transport.RemoteEndPoint, isIncoming, out Admission.Seat? seat) ?? StoppedInfo;
         if (seat is not null)
         {
-            connection = _connections.Add(id => new Connection(this, id, transport, seat, _logger) { MemoryServer = memoryServer });
+            connection = _connections.Add(id => new Connection(this, id, transport, seat, isIncoming, _logger) { MemoryServer = memoryServer });
             if (connection is null)
                 seat.Leave();
         }
 
-        _ = connection is null ? Task.Run(() => RefuseAsync(transport)) : Task.Run(connection.RunAsync);
+        // The work of a connection is nobody's work item: it must not go on with what the caller's context holds for as long as it lives.
+        if (connection is null)
+            ThreadPool.UnsafeQueueUserWorkItem(static transport => _ = RefuseAsync(transport), transport, preferLocal: false);
+        else
+            ThreadPool.UnsafeQueueUserWorkItem(static connection => _ = connection.RunAsync(), connection, preferLocal: false);
         return connection;
 
         static async Task RefuseAsync(TransportConnection transport)

@@ -47,6 +47,22 @@ public sealed class ClientTests
     }
 
     [Fact]
+    public async Task Handlers_do_not_inherit_the_context_of_whoever_connected()
+    {
+        var ambient = new AsyncLocal<string?>();
+        var seen = new TaskCompletionSource<string?>(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using var server = new MemoryServer(Registries.Server(Registries.Sink()));
+        await using var client = new MemoryClient(Registries.Client(Packet.Create((_, _) => seen.SetResult(ambient.Value))));
+        ambient.Value = "a request that ends long before the connection does";
+        Connection connection = await client.ConnectAsync(server).Soon();
+        ambient.Value = null;
+        await Bounded.UntilAsync(() => !server.Connections.IsEmpty);
+        await server.Connections[0].SendAsync(Registries.Name, 1).Soon();
+        Assert.Null(await seen.Task.Soon());
+        Assert.Equal(ConnectionState.Active, connection.State);
+    }
+
+    [Fact]
     public async Task Cancelling_gives_up_the_connection()
     {
         await using var client = new Client(Registries.Client(Registries.Sink()));

@@ -7,8 +7,8 @@ namespace PacketMQ.Connections;
 /// less, which an idle connection takes and gives back for every packet, cost nothing and are not counted.
 /// </summary>
 /// <param name="budget">Where it counts to.</param>
-/// <param name="evict">Ends the connection because it holds the most. Called at most once, on a pool thread.</param>
-internal sealed class BufferAccount(BufferBudget budget, Action evict) : ArrayPool<byte>
+/// <param name="owner">Whom it belongs to.</param>
+internal sealed class BufferAccount(BufferBudget budget, IBufferOwner owner) : ArrayPool<byte>
 {
     public const int Uncounted = 4 * 1024;
 
@@ -54,7 +54,7 @@ internal sealed class BufferAccount(BufferBudget budget, Action evict) : ArrayPo
     public void Evict()
     {
         IsEvicted = true;
-        evict();
+        owner.Evict();
     }
 
     /// <summary>The connection has ended: whatever it did not give back is garbage, and counts no more.</summary>

@@ -1,36 +1,73 @@
 namespace PacketMQ.Connections;
 
-/// <summary>The one decision to end a connection: the first request wins, whoever makes it, and wakes who waits for it.</summary>
+/// <summary>
+/// The one decision to end a connection: the first request wins, whoever makes it, and wakes who waits for it. What one waits with is made
+/// when somebody first asks for it, because on most connections nobody does.
+/// </summary>
 internal sealed class CloseDecision
 {
-    private readonly CancellationTokenSource _closing = new(); // has no timer: nothing of it needs disposal
-    private readonly TaskCompletionSource _made = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    private SpinGate _gate; // guards all below
     private CloseRequest? _request;
+    private TaskCompletionSource? _made;
+    private CancellationTokenSource? _closing; // has no timer: nothing of it needs disposal
     private Task? _cancelling;
 
     /// <summary>Null until the decision is made.</summary>
     public CloseRequest? Request => Volatile.Read(ref _request);
 
     /// <summary>Completes when the decision is made.</summary>
-    public Task Made => _made.Task;
+    public Task Made
+    {
+        get
+        {
+            using (_gate.Hold())
+            {
+                if (_request is not null && _made is null)
+                    return Task.CompletedTask;
+                return (_made ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+            }
+        }
+    }
 
     /// <summary>Cancelled when the decision is made.</summary>
-    public CancellationToken Token => _closing.Token;
+    public CancellationToken Token
+    {
+        get
+        {
+            if (Volatile.Read(ref _closing) is { } made)
+                return made.Token;
+            using (_gate.Hold())
+            {
+                if (_request is not null && _closing is null)
+                    return new CancellationToken(canceled: true);
+                if (_closing is null)
+                    Volatile.Write(ref _closing, new CancellationTokenSource());
+                return _closing.Token;
+            }
+        }
+    }
 
     /// <summary>Makes the decision. False: it was made before, and stands.</summary>
     public bool TryMake(CloseRequest request)
     {
-        if (Interlocked.CompareExchange(ref _request, request, null) is not null)
-            return false;
+        TaskCompletionSource? made;
+        using (_gate.Hold())
+        {
+            if (_request is not null)
+                return false;
+            Volatile.Write(ref _request, request);
+            made = _made;
+        }
+
         _ = CancelAsync(); // at once, and not by the loop, which a handler that waits for the token on its own thread would block
-        _made.TrySetResult();
+        made?.TrySetResult();
         return true;
     }
 
-    /// <summary>Tells the handlers. Callbacks of the application run on a pool thread, never here; the task is over when they are.</summary>
+    /// <summary>Tells the handlers, once the decision is made. Callbacks of the application run on a pool thread, never here; the task is over when they are.</summary>
     public Task CancelAsync()
     {
-        lock (_closing)
-            return _cancelling ??= _closing.CancelAsync();
+        using (_gate.Hold())
+            return _cancelling ??= _closing?.CancelAsync() ?? Task.CompletedTask;
     }
 }

@@ -23,7 +23,7 @@ internal sealed class ConnectionLoop(
     // A reply waits at most about this long for the rest of its batch.
     private readonly long _corkTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 500);
     private readonly PacketDispatcher _dispatcher = new(connection, options, logger);
-    private readonly ArrayBufferWriter<byte> _control = new(256);
+    private readonly ControlBuffer _control = new();
     private readonly PipeReader _input = transport.Input;
     private readonly Authentication? _authentication = options.Authenticate is null ? null : new(connection, options, logger);
     private TaskCompletionSource? _handlerIsSlow;
@@ -390,10 +390,10 @@ internal sealed class ConnectionLoop(
 
     private void SendControl()
     {
-        if (_control.WrittenCount == 0)
+        if (_control.Written.IsEmpty)
             return;
-        sendQueue.AppendControl(_control.WrittenSpan);
-        _control.ResetWrittenCount();
+        sendQueue.AppendControl(_control.Written);
+        _control.Clear();
     }
 
     private static bool IsTransportFailure(Exception exception)

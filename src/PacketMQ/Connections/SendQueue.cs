@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
@@ -29,8 +28,7 @@ internal enum AppendResult
 /// hands a batch to the handlers the queue is corked for its thread, so that their replies leave together; what other threads send does
 /// not wait for a handler that takes its time.
 /// </remarks>
-internal sealed class SendQueue(
-    PipeWriter output, int maxPendingBytes, ArrayPool<byte> pool, WaitingFrames waiting, TimeProvider timeProvider, Action<Exception> onFailed, Action onTooManyWaiting)
+internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAccount account, ISendQueueOwner owner)
 {
     // Just below the size of an array, so that the frame that reaches it mostly fits.
     private const int SenderWritesAt = 60 * 1024;
@@ -46,10 +44,11 @@ internal sealed class SendQueue(
     [ThreadStatic]
     private static long _lastWriteOfThread;
 
-    private readonly long _quietTicks = Math.Max(1, timeProvider.TimestampFrequency / 50_000); // 20 µs
+    private readonly long _quietTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 50_000); // 20 µs
     private readonly Flusher _flusher = Flusher.Next();
     private SpinGate _gate; // guards the waiting frames, and all below
-    private GatherBuffer _gathered = new(pool);
+    private GatherBuffer _gathered = new(account);
+    private WaitingFrames? _waiting; // since a frame first had to
     private TaskCompletionSource? _drained;
     private int _inFlight; // bytes that the writer has taken and not yet written
     private int _progress;
@@ -86,7 +85,7 @@ internal sealed class SendQueue(
         {
             if (_isClosed)
                 return AppendResult.Closed;
-            if (waiting.First is not null || !HasRoomFor(size))
+            if (_waiting?.First is not null || !HasRoomFor(size))
                 return AppendResult.Full;
             frame.WriteTo(_gathered.Reserve(size));
             if (HasWriter)
@@ -106,7 +105,7 @@ internal sealed class SendQueue(
         {
             if (_isClosed)
                 return AppendResult.Closed;
-            if (waiting.First is not null || !HasRoomFor(size))
+            if (_waiting?.First is not null || !HasRoomFor(size))
                 return AppendResult.Full;
             _gathered.Append(frames, start, size);
             if (HasWriter)
@@ -141,7 +140,7 @@ internal sealed class SendQueue(
         where TFrame : struct, IOutgoingFrame, allows ref struct
         => cancellationToken.IsCancellationRequested
             ? ValueTask.FromCanceled<bool>(cancellationToken)
-            : AppendLaterAsync(waiting.Copy(this, frame), cancellationToken);
+            : AppendLaterAsync(Waiting.Copy(this, frame), cancellationToken);
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<bool> AppendLaterAsync(WaitingFrame frame, CancellationToken cancellationToken)
@@ -154,7 +153,7 @@ internal sealed class SendQueue(
             {
                 if (_isClosed)
                     return false;
-                hasRoom = waiting.TryAdd(frame);
+                hasRoom = _waiting!.TryAdd(frame);
                 if (hasRoom)
                 {
                     AdmitWaiting(); // room may have come since the caller looked
@@ -164,7 +163,7 @@ internal sealed class SendQueue(
 
             if (!hasRoom)
             {
-                onTooManyWaiting();
+                owner.OnTooManyWaiting();
                 return false;
             }
 
@@ -174,7 +173,7 @@ internal sealed class SendQueue(
         }
         finally
         {
-            waiting.Recycle(frame); // after the registration, which waits for a callback that runs
+            _waiting!.Recycle(frame); // after the registration, which waits for a callback that runs
         }
     }
 
@@ -273,16 +272,26 @@ internal sealed class SendQueue(
         EndBatch(batch);
     }
 
+    private WaitingFrames Waiting
+    {
+        get
+        {
+            if (_waiting is null)
+                Interlocked.CompareExchange(ref _waiting, new WaitingFrames(options.MaxWaitingSendBytes, options.MaxWaitingSends, account), null);
+            return _waiting;
+        }
+    }
+
     private int Pending => _gathered.Count + _inFlight;
 
     // Not while a frame waits for room: the loop's own thread may be blocked until it gets some.
     private bool IsHeldBack
-        => _corkedThread != 0 && _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < _senderWritesAt && waiting.First is null;
+        => _corkedThread != 0 && _corkedThread == Environment.CurrentManagedThreadId && _gathered.Count < _senderWritesAt && _waiting?.First is null;
 
     // The common case of a burst, told by one look: whoever writes or visits next sees to what was appended.
     private bool HasWriter => _isWriting || (_isListed && _gathered.Count < _senderWritesAt);
 
-    private bool HasRoomFor(int size) => Pending == 0 || Pending + size <= maxPendingBytes;
+    private bool HasRoomFor(int size) => Pending == 0 || Pending + size <= options.MaxPendingSendBytes;
 
     // Called under the gate when there may be something to write.
     private Writer ChooseWriter()
@@ -292,7 +301,7 @@ internal sealed class SendQueue(
         if (_gathered.Count >= _senderWritesAt)
             return Chosen(Writer.Caller);
         // Quietness of the connection alone is not enough: a loop over many connections would make each of them look quiet.
-        long now = timeProvider.GetTimestamp();
+        long now = options.TimeProvider.GetTimestamp();
         bool isQuiet = now - _lastWrite > _quietTicks && now - _lastWriteOfThread > _quietTicks;
         _lastWrite = _lastWriteOfThread = now;
         return Chosen(isQuiet ? Writer.Caller : Writer.Flusher);
@@ -350,7 +359,7 @@ internal sealed class SendQueue(
         if (writer == Writer.Caller)
         {
             WriteBatch();
-            _lastWriteOfThread = timeProvider.GetTimestamp(); // a write takes longer than a quiet moment: counted from its end
+            _lastWriteOfThread = options.TimeProvider.GetTimestamp(); // a write takes longer than a quiet moment: counted from its end
         }
         else if (writer == Writer.Flusher)
             _flusher.Add(this);
@@ -405,11 +414,11 @@ internal sealed class SendQueue(
 
     private void AdmitWaiting()
     {
-        while (!_isClosed && waiting.First is { } frame)
+        while (!_isClosed && _waiting?.First is { } frame)
         {
             if (!HasRoomFor(frame.Bytes.Length))
                 return;
-            waiting.TryRemove(frame);
+            _waiting.TryRemove(frame);
             frame.Bytes.CopyTo(_gathered.Reserve(frame.Bytes.Length));
             frame.SetAppended(true);
         }
@@ -421,7 +430,7 @@ internal sealed class SendQueue(
         Writer writer;
         using (_gate.Hold())
         {
-            if (!waiting.TryRemove(frame))
+            if (!_waiting!.TryRemove(frame))
                 return; // it was let in, or turned away
             AdmitWaiting();
             writer = ChooseWriter();
@@ -434,9 +443,9 @@ internal sealed class SendQueue(
     private void RefuseFromNowOn()
     {
         _isClosed = true;
-        while (waiting.First is { } frame)
+        while (_waiting?.First is { } frame)
         {
-            waiting.TryRemove(frame);
+            _waiting.TryRemove(frame);
             frame.SetAppended(false);
         }
     }
@@ -444,7 +453,7 @@ internal sealed class SendQueue(
     // The array that was being written is left to the garbage collector: a transport that failed may still hold it.
     private void Fail(Exception exception)
     {
-        onFailed(exception); // first: whoever is turned away asks for the reason
+        owner.OnSendFailed(exception); // first: whoever is turned away asks for the reason
         using (_gate.Hold())
         {
             RefuseFromNowOn();

@@ -4,22 +4,19 @@ namespace PacketMQ.Transports;
 
 /// <summary>
 /// Asks a socket again and again whether something has come, for some microseconds, where a wait would put the thread to sleep: waking it
-/// costs more than the next packet of a lively conversation takes. Off until <see cref="Time"/> is set.
+/// costs more than the next packet of a lively conversation takes.
 /// </summary>
-internal sealed class ReceiveSpin(Socket socket)
+/// <param name="socket">The socket.</param>
+/// <param name="time">How long to ask.</param>
+internal sealed class ReceiveSpin(Socket socket, TimeSpan time)
 {
     // A thread that spins serves nobody else, so the others keep half of the machine; with one processor nobody spins.
     private static readonly int MaxSpinning = Environment.ProcessorCount / 2;
     private static int _spinning;
 
-    /// <summary>How long to ask; set before anything is read.</summary>
-    public TimeSpan Time { get; set; }
-
-    /// <summary>Whether there is something to receive. False at once if it is off, if enough others spin, or once <paramref name="cancel"/> is requested.</summary>
+    /// <summary>Whether there is something to receive. False at once if enough others spin, or once <paramref name="cancel"/> is requested.</summary>
     public bool TryWait(CancelSignal? cancel)
     {
-        if (Time == TimeSpan.Zero)
-            return false;
         try
         {
             return Interlocked.Increment(ref _spinning) <= MaxSpinning && Spin(cancel);
@@ -38,7 +35,7 @@ internal sealed class ReceiveSpin(Socket socket)
         {
             while (!socket.Poll(0, SelectMode.SelectRead))
             {
-                if (cancel is { IsRequested: true } || TimeProvider.System.GetElapsedTime(begin) >= Time)
+                if (cancel is { IsRequested: true } || TimeProvider.System.GetElapsedTime(begin) >= time)
                     return false;
             }
 

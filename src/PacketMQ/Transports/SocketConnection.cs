@@ -18,7 +18,6 @@ internal sealed class SocketConnection : TransportConnection
 
     private readonly Socket _socket;
     private readonly SocketFault _fault = new();
-    private readonly ReceiveSpin _spin;
     private readonly SocketPipeReader _input;
     private readonly SocketPipeWriter _output;
 
@@ -32,8 +31,7 @@ internal sealed class SocketConnection : TransportConnection
         socket.Blocking = false;
         LocalEndPoint = Unmapped(socket.LocalEndPoint);
         RemoteEndPoint = Unmapped(socket.RemoteEndPoint);
-        _spin = new ReceiveSpin(socket);
-        _input = new SocketPipeReader(socket, _fault, _spin, pool);
+        _input = new SocketPipeReader(socket, _fault, pool);
         _output = new SocketPipeWriter(socket, _fault, pool);
     }
 
@@ -47,10 +45,14 @@ internal sealed class SocketConnection : TransportConnection
 
     public override void UsePool(ArrayPool<byte> pool) => _input.UsePool(pool);
 
-    public override void UseSpin(TimeSpan time) => _spin.Time = time;
+    public override void UseSpin(TimeSpan time)
+    {
+        if (time > TimeSpan.Zero)
+            _input.Spin = new ReceiveSpin(_socket, time);
+    }
 
     /// <summary>The same bytes as a stream, for whoever encrypts them; then <see cref="Input"/> is not used.</summary>
-    public SocketStream OpenStream() => new(_socket, _fault, _spin, _output);
+    public SocketStream OpenStream() => new(_socket, _fault, _input, _output);
 
     public override void Abort()
     {

@@ -1,14 +1,16 @@
 using System.Buffers;
 using System.Net.Sockets;
-using System.Runtime.CompilerServices;
 
 namespace PacketMQ.Transports;
 
 /// <summary>Reads a non-blocking stream socket, with no pipe between.</summary>
-internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ReceiveSpin spin, ArrayPool<byte> pool) : ReceivingPipeReader(pool)
+internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ArrayPool<byte> pool) : ReceivingPipeReader(pool)
 {
     // Without expectation the wait is tried first: it looks at the socket too, and needs no buffer for it.
     private bool _expectsBytes = true;
+
+    /// <summary>How to ask for bytes before waiting for them; null: not at all. Set before anything is read.</summary>
+    public ReceiveSpin? Spin { get; set; }
 
     protected override bool TryReceive(bool hasArrived, out int count)
     {
@@ -35,30 +37,17 @@ internal sealed class SocketPipeReader(Socket socket, SocketFault fault, Receive
     protected override bool TryReceiveSoon(CancelSignal cancel, out int count)
     {
         count = 0;
-        return (_expectsBytes && TryReceive(hasArrived: false, out count)) || (spin.TryWait(cancel) && TryReceive(hasArrived: true, out count));
+        return (_expectsBytes && TryReceive(hasArrived: false, out count)) || (Spin is { } spin && spin.TryWait(cancel) && TryReceive(hasArrived: true, out count));
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    protected override async ValueTask<bool> WaitForBytesAsync(CancellationToken wake)
+    protected override ValueTask<int> WaitForBytesAsync(CancellationToken wake) => socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, wake);
+
+    protected override Exception Explain(Exception exception) => exception switch
     {
-        try
-        {
-            await socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, wake).ConfigureAwait(false);
-            return true;
-        }
-        catch (OperationCanceledException)
-        {
-            return false;
-        }
-        catch (SocketException exception)
-        {
-            throw fault.Report(exception);
-        }
-        catch (ObjectDisposedException)
-        {
-            throw fault.ToException();
-        }
-    }
+        SocketException error => fault.Report(error),
+        ObjectDisposedException => fault.ToException(),
+        _ => exception,
+    };
 
     protected override void ThrowIfClosedHere()
     {

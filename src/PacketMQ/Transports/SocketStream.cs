@@ -9,7 +9,7 @@ namespace PacketMQ.Transports;
 /// into the reader's memory; a read of zero bytes waits until there is something to receive. Writes go through the socket's own pipe
 /// writer: a cancelled one is kept there and never torn, so that the records stay whole. One reader and one writer at a time.
 /// </summary>
-internal sealed class SocketStream(Socket socket, SocketFault fault, ReceiveSpin spin, SocketPipeWriter writer) : Stream
+internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeReader reader, SocketPipeWriter writer) : Stream
 {
     private bool _keepsWrites;
     private int _firstCount;
@@ -105,7 +105,7 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, ReceiveSpin
         do
         {
             Turn?.End();
-            if (Turn is null && buffer.IsEmpty && !cancellationToken.IsCancellationRequested && spin.TryWait(cancel: null))
+            if (Turn is null && buffer.IsEmpty && !cancellationToken.IsCancellationRequested && reader.Spin is { } spin && spin.TryWait(cancel: null))
                 return 0;
             try
             {

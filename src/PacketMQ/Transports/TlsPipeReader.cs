@@ -21,7 +21,7 @@ internal sealed class TlsPipeReader(TlsSession session, ArrayPool<byte> pool) : 
         return false;
     }
 
-    protected override ValueTask<bool> WaitForBytesAsync(CancellationToken wake) => session.WaitForBytesAsync(wake);
+    protected override ValueTask<int> WaitForBytesAsync(CancellationToken wake) => session.WaitForBytesAsync(wake);
 
     protected override void ThrowIfClosedHere() => session.ThrowIfClosedHere();
 }

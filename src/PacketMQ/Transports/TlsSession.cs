@@ -52,9 +52,9 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
 
     public void ThrowIfClosedHere() => stream.ThrowIfClosedHere();
 
-    /// <summary>Waits, without a buffer, until <see cref="ReadNow"/> has something to give. False: the wait was interrupted.</summary>
+    /// <summary>Waits, without a buffer, until <see cref="ReadNow"/> has something to give. <see cref="ReceivingPipeReader.Woken"/>: it was interrupted.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public async ValueTask<bool> WaitForBytesAsync(CancellationToken wake)
+    public async ValueTask<int> WaitForBytesAsync(CancellationToken wake)
     {
         Enter();
         try
@@ -63,17 +63,17 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
                 await SkipToEndAsync(wake).ConfigureAwait(false);
             else if (!_hasEnded)
                 await ssl.ReadAsync(Memory<byte>.Empty, wake).ConfigureAwait(false);
-            return true;
+            return 0;
         }
         catch (OperationCanceledException) when (wake.IsCancellationRequested)
         {
-            return false;
+            return ReceivingPipeReader.Woken;
         }
         catch (Exception exception) when (Explain(exception) is var cause)
         {
             if (cause is not null)
                 throw cause;
-            return true;
+            return 0;
         }
         finally
         {
@@ -85,8 +85,8 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
     [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "The wait has completed.")]
     public bool HasDecryptedBytes()
     {
-        ValueTask<bool> wait = WaitForBytesAsync(new CancellationToken(canceled: true));
-        return wait.IsCompleted ? wait.GetAwaiter().GetResult() : throw new InvalidOperationException("A cancelled wait does not wait.");
+        ValueTask<int> wait = WaitForBytesAsync(new CancellationToken(canceled: true));
+        return wait.IsCompleted ? wait.GetAwaiter().GetResult() != ReceivingPipeReader.Woken : throw new InvalidOperationException("A cancelled wait does not wait.");
     }
 
     /// <summary>Reads what was decrypted; 0 at the end. Only after a wait has said that there is something.</summary>

@@ -40,7 +40,7 @@ public sealed class BufferBudgetTests
         for (int i = 0; i < accounts.Length; i++)
         {
             int number = i;
-            accounts[i] = new BufferAccount(budget, () => evicted.Enqueue(number));
+            accounts[i] = Accounts.New(budget, () => evicted.Enqueue(number));
             accounts[i].Add((i + 1) * 500_000); // far more than what a connection of another test may give back meanwhile
         }
 

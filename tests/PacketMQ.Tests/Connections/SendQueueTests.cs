@@ -1,4 +1,3 @@
-using System.Buffers;
 using PacketMQ.Connections;
 using PacketMQ.Tests.Support;
 
@@ -281,7 +280,9 @@ public sealed class SendQueueTests
     }
 
     private SendQueue NewQueue(int bound, Action<Exception> onFailed)
-        => new(_writer, bound, ArrayPool<byte>.Shared, new WaitingFrames(WaitingBound, WaitingCount, Accounts.New()), new WatchedTime(), onFailed, () => _overflows++);
+        => new(
+            _writer, new PeerOptions { MaxPendingSendBytes = bound, MaxWaitingSendBytes = WaitingBound, MaxWaitingSends = WaitingCount, TimeProvider = new WatchedTime() },
+            Accounts.New(), new Owner(onFailed, () => _overflows++));
 
     private AppendResult Append(int length, byte id) => _queue.TryAppend(new EncodedFrame(id, new byte[2 + length]));
 
@@ -295,4 +296,11 @@ public sealed class SendQueueTests
 
     private Task<bool> AppendLater(int length, byte id, CancellationToken cancellationToken = default)
         => _queue.AppendLaterAsync(new EncodedFrame(id, new byte[length]), cancellationToken).AsTask();
+
+    private sealed class Owner(Action<Exception> onFailed, Action onTooManyWaiting) : ISendQueueOwner
+    {
+        void ISendQueueOwner.OnSendFailed(Exception exception) => onFailed(exception);
+
+        void ISendQueueOwner.OnTooManyWaiting() => onTooManyWaiting();
+    }
 }

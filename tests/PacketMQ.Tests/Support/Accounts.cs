@@ -7,5 +7,12 @@ namespace PacketMQ.Tests.Support;
 internal static class Accounts
 {
     public static BufferAccount New()
-        => new(new BufferBudget(null, new RepeatedLog(NullLogger.Instance, TimeProvider.System), NullLogger.Instance), () => { });
+        => New(new BufferBudget(null, new RepeatedLog(NullLogger.Instance, TimeProvider.System), NullLogger.Instance), () => { });
+
+    public static BufferAccount New(BufferBudget budget, Action evict) => new(budget, new Owner(evict));
+
+    private sealed class Owner(Action evict) : IBufferOwner
+    {
+        void IBufferOwner.Evict() => evict();
+    }
 }

@@ -13,14 +13,14 @@ public sealed class ReceiveSpinTests
     public async Task It_is_off_by_default()
     {
         (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
-        using (left)
+        await using var connection = new SocketConnection(left);
         using (right)
         {
-            await right.SendAsync(new byte[] { 1 });
-            Assert.False(new ReceiveSpin(left).TryWait(new CancelSignal()));
+            connection.UseSpin(new PeerOptions().ReceiveSpin);
+            Assert.Null(Assert.IsType<SocketPipeReader>(connection.Input).Spin);
+            connection.UseSpin(TimeSpan.FromTicks(1));
+            Assert.NotNull(Assert.IsType<SocketPipeReader>(connection.Input).Spin);
         }
-
-        Assert.Equal(TimeSpan.Zero, new PeerOptions().ReceiveSpin);
     }
 
     [Fact]
@@ -149,5 +149,5 @@ public sealed class ReceiveSpinTests
     // On a thread of its own: it blocks one.
     private static Task<bool> Spin(Socket socket, TimeSpan time, CancelSignal? cancel = null)
         => Task.Factory.StartNew(
-            () => new ReceiveSpin(socket) { Time = time }.TryWait(cancel ?? new CancelSignal()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            () => new ReceiveSpin(socket, time).TryWait(cancel ?? new CancelSignal()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 }
