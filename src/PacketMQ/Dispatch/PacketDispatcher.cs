@@ -85,10 +85,17 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     {
         if (!connection.Routes.TryGetByWireId(wireId, out PacketRoute? route))
         {
-            if (connection.Routes.IsOnlyThere(wireId))
-                Refuse(RefusalAction.Skip, CloseReason.UnknownPacket, $"id {wireId}", $"Only the other side registered the packet with the id {wireId}.");
-            else
-                Refuse(options.UnknownPacket, CloseReason.UnknownPacket, $"id {wireId}", $"The packet id {wireId} was not agreed on in the handshake.");
+            bool isOnlyThere = connection.Routes.IsOnlyThere(wireId);
+            RefusalAction action = isOnlyThere ? RefusalAction.Skip : options.UnknownPacket;
+            if (IsToBeTold(action, CloseReason.UnknownPacket))
+            {
+                Refuse(
+                    action, CloseReason.UnknownPacket, $"id {wireId}",
+                    isOnlyThere
+                        ? $"Only the other side registered the packet with the id {wireId}."
+                        : $"The packet id {wireId} was not agreed on in the handshake.");
+            }
+
             return null;
         }
 
@@ -111,7 +118,8 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         if (fault is null)
             return true;
         connection.CountGuardViolation();
-        Refuse(guard.Violation, CloseReason.NotPermitted, route.Name, $"The packet '{route.Name}' {fault}.", exception);
+        if (IsToBeTold(guard.Violation, CloseReason.NotPermitted))
+            Refuse(guard.Violation, CloseReason.NotPermitted, route.Name, $"The packet '{route.Name}' {fault}.", exception);
         return false;
     }
 
@@ -135,10 +143,10 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     /// <summary>What becomes of a packet whose decoding or handler threw.</summary>
     public void Failed(PacketRoute route, Exception exception)
     {
-        if (exception is PayloadException unfit)
-            Refuse(options.UnfitPayload, unfit.Reason, route.Name, $"The payload of '{route.Name}' does not fit: {unfit.Message}", unfit);
-        else
+        if (exception is not PayloadException unfit)
             HandlerFailed(route, exception);
+        else if (IsToBeTold(options.UnfitPayload, unfit.Reason))
+            Refuse(options.UnfitPayload, unfit.Reason, route.Name, $"The payload of '{route.Name}' does not fit: {unfit.Message}", unfit);
     }
 
     /// <summary>Waits for a handler that takes longer, and for what it may throw.</summary>
@@ -157,12 +165,15 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     private void Log(PacketRoute route, in ReadOnlySequence<byte> payload)
         => options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, payload);
 
+    // What is left out can come as often as the other side likes: its text is made only for a line that is written.
+    private bool IsToBeTold(RefusalAction action, CloseReason reason)
+        => action == RefusalAction.Close || connection.Peer.Repeated.IsNews(DispatchLog.PacketSkippedId, reason.Name);
+
     private void Refuse(RefusalAction action, CloseReason reason, string packet, string message, Exception? exception = null)
     {
         if (action == RefusalAction.Close)
             throw new ProtocolException(reason, message, exception);
-        if (connection.Peer.Repeated.IsNews(DispatchLog.PacketSkippedId, reason.Name))
-            DispatchLog.PacketSkipped(logger, connection.Id, packet, message);
+        DispatchLog.PacketSkipped(logger, connection.Id, packet, message);
     }
 
     private void HandlerFailed(PacketRoute route, Exception exception)
