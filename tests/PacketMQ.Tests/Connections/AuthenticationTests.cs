@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Security.Claims;
 using Microsoft.Extensions.Logging.Testing;
 using PacketMQ.Tests.Support;
@@ -127,33 +128,50 @@ public sealed class AuthenticationTests
         Assert.Equal([WireProtocol.InitId, WireProtocol.IdMapId, WireProtocol.FinishId], ids);
     }
 
-    [Fact]
-    public async Task Until_the_answer_no_more_is_read_ahead_than_the_rest_of_a_handshake_may_take()
+    [Theory]
+    [InlineData(50_000, 500_000)]
+    [InlineData(500_000, 50_000)]
+    public async Task Until_the_answer_no_more_is_read_ahead_than_the_rest_of_a_handshake_may_take(int maxIdMap, int maxReadAhead)
     {
-        var asked = new TaskCompletionSource<Connection>(TaskCreationOptions.RunContinuationsAsynchronously);
+        const int most = 50_000;
+        const int packets = 10;
+        int handled = 0;
         var answer = new TaskCompletionSource<AuthenticationResult>(TaskCreationOptions.RunContinuationsAsynchronously);
         var time = new WatchedTime();
-        await using PeerPair pair = Pair(
-            Transport.TcpIPv4, Registries.Sink(),
-            (context, _) =>
-            {
-                asked.TrySetResult(context.Connection);
-                return new(answer.Task);
-            },
-            new PeerOptions { TimeProvider = time, HandshakeTimeout = TimeSpan.FromDays(20) });
-        await using RawEnd raw = await RawEnd.OpenAsync(pair);
-        await raw.WriteAsync(Early);
-        Connection connection = await asked.Task.Soon();
-        byte[] frames = [.. Enumerable.Repeat(RawEnd.Frame(17, [0xc5, 0xff, 0, .. new byte[0xff00]]), 40).SelectMany(frame => frame)];
-        Task writing = raw.WriteAsync(frames);
+        var server = new MemoryServer(Registries.Server(Packet.Create((_, _) => Interlocked.Increment(ref handled))), new PeerOptions
+        {
+            TimeProvider = time,
+            HandshakeTimeout = TimeSpan.FromDays(20),
+            MaxIdMapFrameBytes = maxIdMap,
+            MaxReadAheadBytes = maxReadAhead,
+            Authenticate = (_, _) => new(answer.Task),
+        });
+        await using var cut = new Cut(server, time);
+        byte[] packet = PeerBytes.Frame(17, [0xc5, 0x27, 0x07, .. new byte[0x2707]]);
+        byte[] all =
+        [
+            .. PeerBytes.Handshake(true, (Registries.Name, 2_000)), .. Enumerable.Repeat(packet, packets).SelectMany(bytes => bytes),
+        ];
+        var reader = new HandFedReader(all);
+        Task<Connection> attaching = server.AttachAsync(new Ends(reader, PipeWriter.Create(Stream.Null)));
+        await Bounded.UntilAsync(() => reader.IsAsked);
+        await reader.FeedAsync(PeerBytes.Init.Length);
+        await time.BeatUntilAsync(() => reader.IsAsked); // the hook is slow, so the loop reads ahead
+        while (!await reader.FeedAsync(1)) // until it has reached its wait
+            await Bounded.UntilAsync(() => reader.IsAsked);
 
-        await time.BeatUntilAsync(() => connection.HeldBytes >= connection.Peer.Options.MaxIdMapFrameBytes);
-        for (int i = 0; i < 2_000; i++)
-            await Task.Yield(); // time enough to read what is there
-        Assert.InRange(connection.HeldBytes, 0, 400_000); // the last array is twice as large as what was free before
+        int held = reader.Fed - PeerBytes.Init.Length;
+        Assert.InRange(held, 1, most / 2);
+        Assert.True(await reader.FeedAsync(most - 1 - held));
+        Assert.False(await reader.FeedAsync(1));
+        Assert.False(reader.IsAsked);
+        Assert.Equal(0, handled);
+
         answer.SetResult(AuthenticationResult.Accept());
-        await writing;
-        await pair.NextMadeAsync();
+        await attaching.Soon();
+        await Bounded.UntilAsync(() => reader.IsAsked);
+        await reader.FeedAsync(all.Length - reader.Fed);
+        await Bounded.UntilAsync(() => Volatile.Read(ref handled) == packets);
     }
 
     [Fact]
@@ -316,5 +334,18 @@ public sealed class AuthenticationTests
         while (ids.Count < count && await raw.ReadFrameAsync() is { } frame)
             ids.Add(frame.PacketId);
         return [.. ids];
+    }
+
+    private sealed record Ends(PipeReader Input, PipeWriter Output) : IDuplexPipe;
+
+    /// <summary>Stops a peer whose other side answers nothing.</summary>
+    private sealed class Cut(Peer peer, WatchedTime time) : IAsyncDisposable
+    {
+        public async ValueTask DisposeAsync()
+        {
+            Task stopping = peer.StopAsync(new CancellationToken(canceled: true));
+            await time.BeatUntilAsync(() => stopping.IsCompleted);
+            await stopping;
+        }
     }
 }
