@@ -87,13 +87,21 @@ internal sealed class TlsScene : IAsyncDisposable
         var ssl = new SslStream(wrap(new NetworkStream(socket)));
         var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
         policy.CustomTrustStore.AddRange(TestTls.Root.Roots);
-        await ssl.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+        try
         {
-            TargetHost = TestTls.HostName,
-            CertificateChainPolicy = policy,
-            ApplicationProtocols = protocols.Length == 0 ? null : [.. protocols],
-        }).Soon();
-        return ssl;
+            await ssl.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
+            {
+                TargetHost = TestTls.HostName,
+                CertificateChainPolicy = policy,
+                ApplicationProtocols = protocols.Length == 0 ? null : [.. protocols],
+            }).Soon();
+            return ssl;
+        }
+        catch
+        {
+            await ssl.DisposeAsync(); // it would keep its buffers
+            throw;
+        }
     }
 
     public static async Task TrySendAsync(Socket socket, byte[] bytes)
