@@ -1,6 +1,7 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
 using Microsoft.Extensions.Time.Testing;
 using PacketMQ.Tests.Support;
 
@@ -313,6 +314,24 @@ public sealed class TlsBadInputTests
         Assert.Equal(3, calls);
     }
 
+    /// <summary>Seen in TLS 1.2, where a handshake goes in plain text: no ticket is given out, and each handshake is a whole one.</summary>
+    [Fact]
+    public async Task T12_no_session_is_resumed()
+    {
+        await using var scene = await TlsScene.BeginAsync(Side.Server);
+        for (int i = 0; i < 3; i++)
+        {
+            using Socket raw = await scene.OpenAsync();
+            var network = new RecordingReads(new NetworkStream(raw));
+            using var ssl = new SslStream(network);
+            await ssl.AuthenticateAsClientAsync(Resuming).Soon();
+            await ssl.WriteAsync(WireBytes.SoftQuit("reason.bye"), TestContext.Current.CancellationToken);
+            await TlsScene.ReadToEndAsync(ssl);
+            Assert.Equal("reason.bye", (await scene.EndedAsync()).Reason.Name);
+            Assert.Equal([ServerHello, Certificate, ServerKeyExchange, ServerHelloDone], HandshakeMessages(network.Bytes));
+        }
+    }
+
     [Fact]
     public async Task Silent_connections_take_no_place_from_those_who_speak()
     {
@@ -374,5 +393,53 @@ public sealed class TlsBadInputTests
     {
         byte[] body = [(byte)(version >> 8), (byte)version, .. new byte[32], 0, 0, 4, 0xc0, 0x0a, 0x00, 0x35, 1, 0];
         return [0x16, 0x03, 0x01, 0, (byte)(body.Length + 4), 0x01, 0, 0, (byte)body.Length, .. body];
+    }
+
+    private const int ServerHello = 2;
+    private const int Certificate = 11;
+    private const int ServerKeyExchange = 12;
+    private const int ServerHelloDone = 14;
+
+    private static SslClientAuthenticationOptions Resuming { get; } = new()
+    {
+        TargetHost = TestTls.HostName,
+        EnabledSslProtocols = SslProtocols.Tls12,
+        AllowTlsResume = true,
+        CertificateChainPolicy = NewTrust(),
+        ApplicationProtocols = [PacketMq],
+    };
+
+    private static X509ChainPolicy NewTrust()
+    {
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.AddRange(TestTls.Root.Roots);
+        return policy;
+    }
+
+    /// <summary>The types of the handshake messages before the server begins to encrypt.</summary>
+    private static List<int> HandshakeMessages(byte[] bytes)
+    {
+        var messages = new List<byte>();
+        for (int at = 0; bytes[at] == 0x16; at += 5 + ((bytes[at + 3] << 8) | bytes[at + 4]))
+            messages.AddRange(bytes.AsSpan(at + 5, (bytes[at + 3] << 8) | bytes[at + 4]));
+        var types = new List<int>();
+        for (int at = 0; at < messages.Count; at += 4 + ((messages[at + 1] << 16) | (messages[at + 2] << 8) | messages[at + 3]))
+            types.Add(messages[at]);
+        return types;
+    }
+
+    /// <summary>Keeps what was read.</summary>
+    private sealed class RecordingReads(Stream inner) : TlsScene.OneByteWrites(inner)
+    {
+        private readonly MemoryStream _bytes = new();
+
+        public byte[] Bytes => _bytes.ToArray();
+
+        public override async ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
+        {
+            int read = await base.ReadAsync(buffer, cancellationToken);
+            _bytes.Write(buffer.Span[..read]);
+            return read;
+        }
     }
 }

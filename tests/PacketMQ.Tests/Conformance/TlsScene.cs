@@ -158,7 +158,7 @@ internal sealed class TlsScene : IAsyncDisposable
     }
 
     /// <summary>A network that takes one byte at a time.</summary>
-    internal sealed class OneByteWrites(Stream inner) : Stream
+    internal class OneByteWrites(Stream inner) : Stream
     {
         public override bool CanRead => true;
 
