@@ -68,6 +68,7 @@ public class Server : Peer
 
     private EndPoint Listen(SocketListener listener)
     {
+        Acceptor acceptor;
         lock (_gate)
         {
             if (_isStopped)
@@ -77,11 +78,12 @@ public class Server : Peer
             }
 
             listener.Admits = new Door(Admission, speaksInPlainText: _tls is null).Admits;
-            var acceptor = new Acceptor(listener.LocalEndPoint, listener.AcceptAsync, listener, BeginAccepted, Options.TimeProvider, Logger);
+            acceptor = new Acceptor(listener.LocalEndPoint, listener.AcceptAsync, listener, BeginAccepted, Options.TimeProvider, Logger);
             _acceptors.Add(acceptor);
-            PlainText.Listens(acceptor.LocalEndPoint);
-            return acceptor.LocalEndPoint;
         }
+
+        PlainText.Listens(acceptor.LocalEndPoint); // outside: the application's logger may ask the server something
+        return acceptor.LocalEndPoint;
     }
 
     private Connection? BeginAccepted(TransportConnection transport)

@@ -56,11 +56,9 @@ internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
     public void Flush(bool isLast = false)
     {
         List<((int, string) Key, int Count)>? repeated = null;
+        long now = timeProvider.GetTimestamp();
         lock (_gate)
         {
-            if (_runs.Count == 0)
-                return;
-            long now = timeProvider.GetTimestamp();
             foreach (((int, string) key, Run run) in _runs)
             {
                 if (!isLast && !run.HasPassed(timeProvider, now))

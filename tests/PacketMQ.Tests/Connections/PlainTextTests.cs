@@ -45,6 +45,21 @@ public sealed class PlainTextTests
     }
 
     [Fact]
+    public async Task Whoever_is_told_may_ask_the_server_from_another_thread()
+    {
+        Server? server = null;
+        var endPoints = new List<EndPoint>();
+        using var logger = new AskingLogger(() =>
+        {
+            Task<IReadOnlyList<EndPoint>> asking = Task.Run(() => server!.EndPoints);
+            if (asking.Wait(Bounded.Limit))
+                endPoints.AddRange(asking.Result);
+        });
+        await using (server = new Server(new PacketRegistry(), new PeerOptions { LoggerFactory = logger }))
+            Assert.Equal([server.Listen(0)], endPoints);
+    }
+
+    [Fact]
     public async Task With_tls_there_is_nothing_to_say()
     {
         await using var server = new Server(new PacketRegistry(), Logging with { Tls = TestTls.ForServers, RequireTls = true });
@@ -79,4 +94,26 @@ public sealed class PlainTextTests
     }
 
     private IEnumerable<FakeLogRecord> Warnings(int id) => _log.GetSnapshot().Where(line => line.Id.Id == id && line.Level == LogLevel.Warning);
+
+    /// <summary>Does something whenever a line is written.</summary>
+    private sealed class AskingLogger(Action ask) : ILoggerFactory, ILogger
+    {
+        public ILogger CreateLogger(string categoryName) => this;
+
+        public bool IsEnabled(LogLevel logLevel) => true;
+
+        public IDisposable? BeginScope<TState>(TState state)
+            where TState : notnull
+            => null;
+
+        public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) => ask();
+
+        public void AddProvider(ILoggerProvider provider)
+        {
+        }
+
+        public void Dispose()
+        {
+        }
+    }
 }
