@@ -15,10 +15,11 @@ internal static class ListenCommand
             "listen",
             "Connects to a server and prints every packet until it is interrupted (Ctrl+C). Exit code 3 when the connection ends otherwise.")
         {
-            address, tls.Switch, tls.Roots, tls.Certificate, tls.Key,
+            address, tls.Switch, tls.Roots, tls.Certificate, tls.Key, tls.Name,
         };
         command.SetAction(async (parsed, _) => await RunAsync(
-            parsed.GetRequiredValue(address), tls.Read(parsed), Report.ForVisitor(surroundings, parsed.GetValue(json), announces: true), surroundings));
+            parsed.GetRequiredValue(address), tls.Read(parsed, parsed.GetRequiredValue(address)),
+            Report.ForVisitor(surroundings, parsed.GetValue(json), announces: true), surroundings));
         return command;
     }
 

@@ -37,7 +37,7 @@ internal static class SendCommand
             "send",
             "Sends a value to a server and prints what comes back. Exit codes: 2 wrong usage, 3 refused, closed or no such packet, 4 time-out.")
         {
-            address, name, value, expect, timeout, tls.Switch, tls.Roots, tls.Certificate, tls.Key,
+            address, name, value, expect, timeout, tls.Switch, tls.Roots, tls.Certificate, tls.Key, tls.Name,
         };
         command.SetAction(async (parsed, _) =>
         {
@@ -45,7 +45,8 @@ internal static class SendCommand
             TimeSpan limit = parsed.GetValue(timeout) is { Ticks: > 0 } given ? given : TimeSpan.FromSeconds(10);
             object? data = await ReadValueAsync(parsed.GetRequiredValue(value), surroundings.Input);
             return await RunAsync(
-                parsed.GetRequiredValue(address), parsed.GetRequiredValue(name), data, parsed.GetValue(expect), limit, tls.Read(parsed),
+                parsed.GetRequiredValue(address), parsed.GetRequiredValue(name), data, parsed.GetValue(expect), limit,
+                tls.Read(parsed, parsed.GetRequiredValue(address)),
                 Report.ForVisitor(surroundings, isJson, announces: false), surroundings);
         });
         return command;

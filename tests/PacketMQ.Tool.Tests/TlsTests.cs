@@ -37,6 +37,29 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
+    public async Task A_socket_of_the_file_system_has_no_host_so_its_server_is_named()
+    {
+        await MakeCertificatesAsync();
+        string path = In("a.sock");
+        await using ToolProcess server = ToolProcess.Start("serve", "--unix", path, "--tls-cert", In("server.pem"), "--tls-key", In("server.key"));
+        await server.NextLineAsync("listening on ");
+
+        (int exitCode, string[] output, string error) = await SendAsync("--tls-name", "localhost");
+        Assert.Equal((0, ""), (exitCode, error));
+        Assert.Equal(["myapplication:myprintpacket 1"], output);
+        (exitCode, _, error) = await SendAsync("--tls-name", "example.org");
+        Assert.Equal(3, exitCode);
+        Assert.Contains("example.org", error, StringComparison.Ordinal);
+        (exitCode, _, error) = await SendAsync();
+        Assert.Equal(2, exitCode);
+        InProcess.AssertIsOneSentence(error);
+        Assert.Contains("--tls-name", error, StringComparison.Ordinal);
+
+        Task<(int ExitCode, string[] Output, string Error)> SendAsync(params string[] more)
+            => InProcess.RunAsync(["send", path, "myapplication:mypacket", "1", "--expect", "1", "--tls", "--ca", In("root.pem"), .. more]);
+    }
+
+    [Fact]
     public async Task Keys_are_for_their_owner_only_and_no_file_is_replaced()
     {
         string[] output = await MakeCertificatesAsync();
@@ -71,6 +94,8 @@ public sealed class TlsTests : IDisposable
     [InlineData("send localhost:1 a:b 1 --tls --cert client.pem")]
     [InlineData("send localhost:1 a:b 1 --tls --ca gone.pem")]
     [InlineData("listen localhost:1 --cert client.pem --key client.key")]
+    [InlineData("send localhost:1 a:b 1 --tls-name localhost")]
+    [InlineData("listen ./a.sock --tls")]
     [InlineData("certs")]
     public async Task A_mistake_with_certificates_is_one_sentence_and_exit_code_2(string arguments)
     {
