@@ -39,6 +39,12 @@ public abstract class ClientPeer : Peer
     public ValueTask SendAsync<T>(Packet<T> packet, T data, CancellationToken cancellationToken = default)
         => DefaultConnection.SendAsync(packet, data, cancellationToken);
 
+    /// <summary>Sends opaque bytes to the first connected server, with one copy and no allocation.</summary>
+    /// <exception cref="InvalidOperationException">There is no active connection.</exception>
+    /// <inheritdoc cref="Connection.SendAsync(BinaryPacket, ReadOnlyMemory{byte}, CancellationToken)"/>
+    public ValueTask SendAsync(BinaryPacket packet, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
+        => DefaultConnection.SendAsync(packet, data, cancellationToken);
+
     /// <summary>Sends the body of a frame that is encoded already to the first connected server.</summary>
     /// <exception cref="InvalidOperationException">There is no active connection.</exception>
     /// <inheritdoc cref="Connection.SendEncodedAsync"/>

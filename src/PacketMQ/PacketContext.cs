@@ -33,4 +33,9 @@ public readonly struct PacketContext
     /// <inheritdoc cref="Connection.SendAsync{T}(Packet{T}, T, CancellationToken)"/>
     public ValueTask ReplyAsync<T>(Packet<T> packet, T data, CancellationToken cancellationToken = default)
         => Connection.SendAsync(packet, data, cancellationToken);
+
+    /// <summary>Sends opaque bytes back on the same connection, with one copy and no allocation.</summary>
+    /// <inheritdoc cref="Connection.SendAsync(BinaryPacket, ReadOnlyMemory{byte}, CancellationToken)"/>
+    public ValueTask ReplyAsync(BinaryPacket packet, ReadOnlyMemory<byte> data, CancellationToken cancellationToken = default)
+        => Connection.SendAsync(packet, data, cancellationToken);
 }

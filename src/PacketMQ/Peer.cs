@@ -139,6 +139,15 @@ public abstract class Peer : IAsyncDisposable
     public ValueTask SendAsync<T>(Packet<T> packet, T data, ConnectionKey to, CancellationToken cancellationToken = default)
         => GetConnection(to).SendAsync(packet, data, cancellationToken);
 
+    /// <summary>Sends opaque bytes, with one copy and no allocation.</summary>
+    /// <param name="packet">The packet's object.</param>
+    /// <param name="data">The bytes; they are the caller's again when the call returns.</param>
+    /// <param name="to">The connection's id or object.</param>
+    /// <param name="cancellationToken">Ends the waiting; then nothing was sent.</param>
+    /// <inheritdoc cref="SendAsync(PacketKey, object, ConnectionKey, CancellationToken)"/>
+    public ValueTask SendAsync(BinaryPacket packet, ReadOnlyMemory<byte> data, ConnectionKey to, CancellationToken cancellationToken = default)
+        => GetConnection(to).SendAsync(packet, data, cancellationToken);
+
     /// <summary>
     /// Sends a packet to all active connections: encoded once, whatever their number. Returns when each has it in its queue; a slow one does
     /// not hold the others up, see <see cref="PeerOptions.SlowReceiver"/>. A connection whose other side does not have the packet is left out.

@@ -169,6 +169,40 @@ public sealed partial class PacketTests
         await Assert.ThrowsAsync<PacketException>(() => client.SendAsync(Registries.Name, "text").AsTask());
     }
 
+    [Fact]
+    public async Task Bytes_can_be_sent_from_wherever_a_packet_can()
+    {
+        var echoes = new Inbox();
+        var replying = new BinaryPacket();
+        var asked = new BinaryPacket((bytes, context) => context.ReplyAsync(replying, bytes.First));
+        var reply = new BinaryPacket((bytes, context) => { echoes.Packet.OnReceiveAsync(bytes.ToArray(), context); });
+        var asking = new BinaryPacket();
+        await using var pair = new PeerPair(
+            Transport.TcpIPv4, Registries.Server(("a:asked", asked), ("a:reply", replying)), Registries.Client(("a:asked", asking), ("a:reply", reply)));
+        (_, Connection server) = await pair.ConnectAsync();
+        ReadOnlyMemory<byte> bytes = new byte[] { 1, 2, 3 };
+
+        await pair.Client.SendAsync(asking, bytes);
+        Assert.Equal(bytes.ToArray(), await echoes.NextAsync());
+        await pair.Server.SendAsync(replying, bytes, to: server);
+        Assert.Equal(bytes.ToArray(), await echoes.NextAsync());
+        Assert.Throws<KeyNotFoundException>(() => { _ = pair.Server.SendAsync(replying, bytes, to: 4_711); });
+    }
+
+    /// <summary>Memory in an object would be a box for each packet.</summary>
+    [Fact]
+    public void Bytes_have_a_way_of_their_own_wherever_typed_data_has_one()
+    {
+        (Type Type, string Name)[] ways =
+        [
+            (typeof(Connection), "SendAsync"), (typeof(Peer), "SendAsync"), (typeof(Peer), "BroadcastAsync"), (typeof(ClientPeer), "SendAsync"),
+            (typeof(PacketContext), "ReplyAsync"),
+        ];
+        Assert.All(ways, way => Assert.Contains(
+            way.Type.GetMethods(), method => method.Name == way.Name && method.GetParameters()[0].ParameterType == typeof(BinaryPacket)
+                && method.GetParameters()[1].ParameterType == typeof(ReadOnlyMemory<byte>)));
+    }
+
     private static T Broken<T>(string faulty, string hook, T value) => faulty == hook ? throw new TimeZoneNotFoundException(hook) : value;
 
     private sealed class Starved : Packet
