@@ -45,12 +45,12 @@ var value = new Dictionary<object, object?>
     ["mylist"] = new[] { "abc", "def" },
 };
 await client.SendAsync("myapplication:mypacket", value);
-var back = (Dictionary<object, object?>)(await echoed.Task)!;
+var back = (PacketMap)(await echoed.Task)!;
 Console.WriteLine($"[client] came back with {back.Count} keys; foo is {back["foo"]}, 123 is {back[123] ?? "null"}, 0.001 is {back[0.001]}");
 
 // A typed value.
 await client.SendAsync(sendMove, new Move { Player = "anna", X = 3, Y = -4 });
-var answer = (Dictionary<object, object?>)(await moved.Task)!;
+var answer = (PacketMap)(await moved.Task)!;
 Console.WriteLine($"[client] {answer["Player"]} moved by {answer["Distance"]}");
 
 await connection.SoftQuitAsync();

@@ -93,11 +93,12 @@ internal static class Packets
         // <packets-dynamic>
         var report = Packet.Create((data, context) =>
         {
-            var map = (Dictionary<object, object?>)data!;
+            var map = (PacketMap)data!;
             long id = (long)map["id"]!;            // every integer arrives as a long
             var tags = (object?[])map["tags"]!;    // every array as an object?[]
             object? first = map[1];                // a number is found whatever its integer type
-            Console.WriteLine($"{id}: {tags.Length} tags, {first}");
+            var copy = new Dictionary<object, object?>(map, PacketMap.KeyComparer) { ["seen"] = true }; // a map does not change
+            Console.WriteLine($"{id}: {tags.Length} tags, {first}, {copy.Count} keys");
         });
         // </packets-dynamic>
 

@@ -14,8 +14,8 @@ namespace PacketMQ;
 /// for different connections side by side. One object may serve many connections and registries.</para>
 /// <para>Dynamic data: <see langword="null"/>, <see cref="bool"/>, integers (arrive as <see cref="long"/>, or <see cref="ulong"/> above its
 /// range), <see cref="float"/>, <see cref="double"/>, <see cref="string"/> (msgpack STR), <c>byte[]</c> (BIN), arrays (arrive as
-/// <c>object?[]</c>), maps (arrive as <see cref="Dictionary{TKey, TValue}"/> of <c>object, object?</c> in which a number is found whatever
-/// its integer type, and a string also under a BIN key), <see cref="DateTime"/> (timestamps) and <see cref="PacketExtension"/>.</para>
+/// <c>object?[]</c>), maps (arrive as a <see cref="PacketMap"/>, in which a number is found whatever its integer type, and a string also
+/// under a BIN key), <see cref="DateTime"/> (timestamps) and <see cref="PacketExtension"/>.</para>
 /// </remarks>
 public abstract class Packet
 {

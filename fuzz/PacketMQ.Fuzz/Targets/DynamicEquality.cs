@@ -16,7 +16,7 @@ internal static class DynamicEquality
             byte[] bytes => bytes.AsSpan().SequenceEqual((byte[])other),
             DateTime time => time == (DateTime)other && time.Kind == ((DateTime)other).Kind,
             object?[] items => SameItems(items, (object?[])other),
-            Dictionary<object, object?> map => SameEntries(map, (Dictionary<object, object?>)other),
+            PacketMap map => SameEntries(map, (PacketMap)other),
             _ => one.Equals(other),
         };
     }
@@ -34,7 +34,7 @@ internal static class DynamicEquality
         return true;
     }
 
-    private static bool SameEntries(Dictionary<object, object?> one, Dictionary<object, object?> other)
+    private static bool SameEntries(PacketMap one, PacketMap other)
         => one.Count == other.Count
         && one.Zip(other).All(pair => AreSame(pair.First.Key, pair.Second.Key) && AreSame(pair.First.Value, pair.Second.Value))
         && one.Keys.All(other.ContainsKey);

@@ -40,7 +40,7 @@ public partial class FuzzSettings
 }
 
 [GenerateShape]
-public partial record FuzzLoose(object? Value, Dictionary<string, object?>? More);
+public partial record FuzzLoose(object? Value, Dictionary<string, object?>? More, PacketMap? Map = null);
 
 [GenerateShape]
 public partial record FuzzExtended(PacketExtension Extension, PacketExtension? Optional);

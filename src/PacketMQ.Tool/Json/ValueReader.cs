@@ -99,17 +99,17 @@ internal static class ValueReader
 
     private static object? ReadObject(JsonElement element, int depth)
     {
-        var map = new Dictionary<object, object?>();
+        var pairs = new Dictionary<object, object?>();
         foreach (JsonProperty property in element.EnumerateObject())
         {
             string name = ReadName(property);
             if (name.StartsWith('$'))
                 return ReadForm(element, name, property.Value, depth);
-            if (!map.TryAdd(name, Read(property.Value, depth)))
+            if (!pairs.TryAdd(name, Read(property.Value, depth)))
                 throw Twice(name);
         }
 
-        return map;
+        return PacketMap.Create(pairs);
     }
 
     private static object? ReadForm(JsonElement element, string form, JsonElement content, int depth)
@@ -158,21 +158,21 @@ internal static class ValueReader
         _ => throw new FormatException("$float is not one of NaN, Infinity and -Infinity."),
     };
 
-    private static Dictionary<object, object?> ReadMap(JsonElement content, int depth)
+    private static PacketMap ReadMap(JsonElement content, int depth)
     {
         if (content.ValueKind != JsonValueKind.Array)
             throw NoPairs();
-        var map = new Dictionary<object, object?>(content.GetArrayLength());
+        var pairs = new Dictionary<object, object?>(content.GetArrayLength(), PacketMap.KeyComparer);
         foreach (JsonElement pair in content.EnumerateArray())
         {
             if (pair.ValueKind != JsonValueKind.Array || pair.GetArrayLength() != 2)
                 throw NoPairs();
             object key = Read(pair[0], depth) ?? throw new FormatException("A key of $map is null; a key is text, a number, a bool, bytes, a time or an extension.");
-            if (!map.TryAdd(key, Read(pair[1], depth)))
+            if (!pairs.TryAdd(key, Read(pair[1], depth)))
                 throw Twice(pair[0].GetRawText());
         }
 
-        return map;
+        return PacketMap.Create(pairs);
     }
 
     private static string ReadText(JsonElement element)

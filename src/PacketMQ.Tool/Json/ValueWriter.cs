@@ -27,7 +27,7 @@ internal static class ValueWriter
             case byte[] bytes: WriteBytes(json, bytes); break;
             case DateTime time: WriteForm(json, ValueForms.Time, time.ToUniversalTime().ToString("yyyy-MM-ddTHH:mm:ss.FFFFFFFZ", CultureInfo.InvariantCulture)); break;
             case PacketExtension extension: WriteExtension(json, extension); break;
-            case Dictionary<object, object?> map: WriteMap(json, map); break;
+            case PacketMap map: WriteMap(json, map); break;
             case object?[] items: WriteArray(json, items); break;
             default: throw new ArgumentException($"A {value.GetType()} is no dynamic value.", nameof(value));
         }
@@ -62,7 +62,7 @@ internal static class ValueWriter
         json.WriteEndObject();
     }
 
-    private static void WriteMap(Utf8JsonWriter json, Dictionary<object, object?> map)
+    private static void WriteMap(Utf8JsonWriter json, PacketMap map)
     {
         bool isPlain = map.Keys.All(key => TryGetText(key) is { } text && !text.StartsWith('$'));
         json.WriteStartObject();

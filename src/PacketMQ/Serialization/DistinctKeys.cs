@@ -1,5 +1,3 @@
-using System.Buffers;
-
 namespace PacketMQ.Serialization;
 
 /// <summary>The keys of one map that is being written, as its receiver will compare them.</summary>
@@ -10,13 +8,6 @@ internal struct DistinctKeys
     public bool Add(object key)
     {
         _keys ??= new HashSet<object>(DynamicKeyComparer.Instance);
-        return _keys.Add(key switch
-        {
-            ReadOnlyMemory<byte> bytes => bytes.ToArray(),
-            Memory<byte> bytes => bytes.ToArray(),
-            ArraySegment<byte> bytes => bytes.ToArray(),
-            ReadOnlySequence<byte> bytes => bytes.ToArray(),
-            _ => key,
-        });
+        return _keys.Add(key);
     }
 }

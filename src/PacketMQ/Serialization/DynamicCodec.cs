@@ -28,14 +28,13 @@ internal static class DynamicCodec
     /// <returns>
     /// <see langword="null"/>, <see cref="bool"/>, <see cref="long"/> (<see cref="ulong"/> where that is too small),
     /// <see cref="float"/>, <see cref="double"/>, <see cref="string"/>, <c>byte[]</c>, <c>object?[]</c>,
-    /// <c>Dictionary&lt;object, object?&gt;</c> in the order of arrival and compared by <see cref="DynamicKeyComparer"/>,
-    /// <see cref="DateTime"/> in UTC or <see cref="PacketExtension"/>.
+    /// <see cref="PacketMap"/>, <see cref="DateTime"/> in UTC or <see cref="PacketExtension"/>.
     /// </returns>
     /// <exception cref="PayloadException">A map has a key twice, or one that can't be a key.</exception>
     public static object? Read(in ReadOnlySequence<byte> payload)
     {
         var reader = new MessagePackReader(payload);
-        object? value = DynamicReader.Read(ref reader, MaxDepth);
+        object? value = new DynamicReader().Read(ref reader, MaxDepth);
         return reader.End
             ? value
             : throw new PayloadException(CloseReason.TypeMismatch, $"The value ends at byte {reader.Consumed} of the payload's {payload.Length}.");

@@ -7,7 +7,7 @@ namespace PacketMQ.Serialization;
 [SuppressMessage("Usage", "NBMsgPack031", Justification = "DynamicReader and DynamicWriter take the one structure.")]
 internal sealed class DynamicConverter : MessagePackConverter<object>
 {
-    public override object? Read(ref MessagePackReader reader, SerializationContext context) => DynamicReader.Read(ref reader, context.MaxDepth);
+    public override object? Read(ref MessagePackReader reader, SerializationContext context) => new DynamicReader().Read(ref reader, context.MaxDepth);
 
     public override void Write(ref MessagePackWriter writer, in object? value, SerializationContext context)
         => DynamicWriter.Write(ref writer, value, context.MaxDepth);

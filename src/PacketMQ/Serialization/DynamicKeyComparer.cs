@@ -23,11 +23,13 @@ internal sealed class DynamicKeyComparer : IEqualityComparer<object>
         if (x is null || y is null)
             return false;
         if (x is string text)
-            return y is string otherText ? string.Equals(text, otherText, StringComparison.Ordinal) : y is byte[] utf8 && IsUtf8Of(utf8, text);
-        if (x is byte[] bytes)
-            return y is byte[] otherBytes ? bytes.AsSpan().SequenceEqual(otherBytes) : y is string otherText && IsUtf8Of(bytes, otherText);
+            return y is string otherText ? string.Equals(text, otherText, StringComparison.Ordinal) : TryGetBytes(y, out ReadOnlySpan<byte> utf8) && IsUtf8Of(utf8, text);
+        if (x is long known && y is long wanted)
+            return known == wanted;
         if (TryGetInteger(x, out Int128 integer))
             return TryGetInteger(y, out Int128 otherInteger) && integer == otherInteger;
+        if (TryGetBytes(x, out ReadOnlySpan<byte> bytes))
+            return TryGetBytes(y, out ReadOnlySpan<byte> otherBytes) ? bytes.SequenceEqual(otherBytes) : y is string otherText && IsUtf8Of(bytes, otherText);
         if (TryGetFloat(x, out double number))
             return TryGetFloat(y, out double otherNumber) && number.Equals(otherNumber);
         if (TryGetInstant(x, out long ticks))
@@ -39,15 +41,29 @@ internal sealed class DynamicKeyComparer : IEqualityComparer<object>
     {
         if (key is string text)
             return text.GetHashCode();
-        if (key is byte[] bytes)
-            return SeededHash.OfText(bytes);
         if (TryGetInteger(key, out Int128 integer))
             return SeededHash.Of((ulong)(integer & ulong.MaxValue));
+        if (TryGetBytes(key, out ReadOnlySpan<byte> bytes))
+            return SeededHash.OfText(bytes);
         if (TryGetFloat(key, out double number))
             return SeededHash.Of(BitConverter.DoubleToUInt64Bits(Canonical(number)));
         if (TryGetInstant(key, out long ticks))
             return SeededHash.Of((ulong)ticks);
         return key.GetHashCode();
+    }
+
+    // Bytes arrive as an array only; the others are what may be sent, and looked up.
+    private static bool TryGetBytes(object key, out ReadOnlySpan<byte> bytes)
+    {
+        switch (key)
+        {
+            case byte[] array: bytes = array; return true;
+            case ReadOnlyMemory<byte> memory: bytes = memory.Span; return true;
+            case Memory<byte> memory: bytes = memory.Span; return true;
+            case ArraySegment<byte> segment: bytes = segment; return true;
+            case ReadOnlySequence<byte> sequence: bytes = sequence.IsSingleSegment ? sequence.FirstSpan : sequence.ToArray(); return true;
+            default: bytes = default; return false;
+        }
     }
 
     private static bool TryGetInteger(object key, out Int128 value)

@@ -1,25 +1,15 @@
 using System.Buffers;
+using System.Text;
 using Nerdbank.MessagePack;
 
 namespace PacketMQ.Serialization;
 
 /// <summary>Reads one dynamic value. Recursive: the wire has bounded the depth, and <c>depth</c> does so once more.</summary>
-internal static class DynamicReader
+internal ref struct DynamicReader
 {
-    /// <summary>A map's declared count makes room for this many elements at most; for more the room grows with what arrives.</summary>
-    private const int MaxPreallocation = 4_096;
+    private KeyCache _keys;
 
-    private const int MinSharedInteger = -128;
-    private const int MaxSharedInteger = 255;
-
-    /// <summary>One byte of payload, or two, would be an object of 24 bytes each.</summary>
-    private static readonly object[] SharedIntegers =
-        [.. Enumerable.Range(MinSharedInteger, MaxSharedInteger - MinSharedInteger + 1).Select(number => (object)(long)number)];
-
-    private static readonly object True = true;
-    private static readonly object False = false;
-
-    public static object? Read(ref MessagePackReader reader, int depth)
+    public object? Read(ref MessagePackReader reader, int depth)
     {
         try
         {
@@ -32,14 +22,14 @@ internal static class DynamicReader
         }
     }
 
-    private static object? ReadValue(ref MessagePackReader reader, int depth)
+    private object? ReadValue(ref MessagePackReader reader, int depth)
     {
         switch (reader.NextMessagePackType)
         {
             case MessagePackType.Nil:
                 return reader.ReadNil();
             case MessagePackType.Boolean:
-                return reader.ReadBoolean() ? True : False;
+                return SharedValues.Of(reader.ReadBoolean());
             case MessagePackType.Integer:
                 return ReadInteger(ref reader);
             case MessagePackType.Float when reader.NextCode == MessagePackCode.Float32:
@@ -47,10 +37,9 @@ internal static class DynamicReader
             case MessagePackType.Float:
                 return reader.ReadDouble();
             case MessagePackType.String:
-                return reader.ReadString();
+                return ReadText(ref reader, isKey: false);
             case MessagePackType.Binary:
-                ReadOnlySequence<byte> bytes = reader.ReadBytes()!.Value;
-                return bytes.IsEmpty ? Array.Empty<byte>() : bytes.ToArray();
+                return ReadBytes(ref reader);
             case MessagePackType.Extension:
                 return ReadExtension(ref reader);
             case MessagePackType.Array:
@@ -64,25 +53,62 @@ internal static class DynamicReader
 
     private static object ReadInteger(ref MessagePackReader reader)
     {
-        if (reader.NextCode != MessagePackCode.UInt64)
-            return Shared(reader.ReadInt64());
-        ulong number = reader.ReadUInt64();
-        return number <= long.MaxValue ? Shared((long)number) : number;
+        bool isUnsigned = reader.NextCode == MessagePackCode.UInt64;
+        ulong large = isUnsigned ? reader.ReadUInt64() : 0;
+        if (large > long.MaxValue)
+            return large;
+        long number = isUnsigned ? (long)large : reader.ReadInt64();
+        return SharedValues.Find(number) ?? number;
     }
 
-    private static object Shared(long number)
-        => number is >= MinSharedInteger and <= MaxSharedInteger ? SharedIntegers[number - MinSharedInteger] : number;
+    private string ReadText(ref MessagePackReader reader, bool isKey)
+    {
+        if (reader.TryReadStringSpan(out ReadOnlySpan<byte> utf8))
+            return MakeText(utf8, isKey);
+        ReadOnlySequence<byte> segments = reader.ReadStringSequence()!.Value;
+        int length = checked((int)segments.Length);
+        byte[] copy = ArrayPool<byte>.Shared.Rent(length);
+        try
+        {
+            segments.CopyTo(copy);
+            return MakeText(copy.AsSpan(0, length), isKey);
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(copy);
+        }
+    }
+
+    private string MakeText(ReadOnlySpan<byte> utf8, bool isKey)
+    {
+        if (utf8.Length <= 1)
+            return SharedValues.OfText(utf8);
+        if (!isKey || utf8.Length > KeyCache.MaxBytes)
+            return Encoding.UTF8.GetString(utf8);
+        return _keys.Find(utf8, out int place) ?? (_keys[place] = Encoding.UTF8.GetString(utf8));
+    }
+
+    private static byte[] ReadBytes(ref MessagePackReader reader)
+    {
+        ReadOnlySequence<byte> bytes = reader.ReadBytes()!.Value;
+        return bytes.IsEmpty ? [] : bytes.ToArray();
+    }
 
     private static object ReadExtension(ref MessagePackReader reader)
     {
         Extension extension = reader.ReadExtension();
-        byte[] data = extension.Data.ToArray();
-        return extension.TypeCode == Timestamp.TypeCode && Timestamp.TryGetDateTime(data, out DateTime time)
-            ? time
-            : new PacketExtension(extension.TypeCode, data);
+        if (extension.TypeCode == Timestamp.TypeCode && extension.Data.Length <= Timestamp.MaxLength)
+        {
+            Span<byte> copy = stackalloc byte[Timestamp.MaxLength];
+            extension.Data.CopyTo(copy);
+            if (Timestamp.TryGetDateTime(copy[..(int)extension.Data.Length], out DateTime time))
+                return time;
+        }
+
+        return new PacketExtension(extension.TypeCode, extension.Data.ToArray());
     }
 
-    private static object?[] ReadArray(ref MessagePackReader reader, int depth)
+    private object?[] ReadArray(ref MessagePackReader reader, int depth)
     {
         int count = reader.ReadArrayHeader();
         if (count == 0)
@@ -95,31 +121,52 @@ internal static class DynamicReader
         return items;
     }
 
-    private static Dictionary<object, object?> ReadMap(ref MessagePackReader reader, int depth)
+    private PacketMap ReadMap(ref MessagePackReader reader, int depth)
     {
         int count = reader.ReadMapHeader();
-        var map = new Dictionary<object, object?>(Math.Min(count, MaxPreallocation), DynamicKeyComparer.Instance);
+        switch (count)
+        {
+            case 0:
+                return PacketMap.Empty;
+            case 1:
+                return new SinglePairMap(ReadKey(ref reader), ReadValue(ref reader, depth));
+            case 2:
+                KeyValuePair<object, object?> first = new(ReadKey(ref reader), ReadValue(ref reader, depth));
+                object second = ReadKey(ref reader);
+                return DynamicKeyComparer.Instance.Equals(first.Key, second)
+                    ? throw Twice(second)
+                    : new TwoPairsMap(first, new(second, ReadValue(ref reader, depth)));
+            default:
+                return ReadPairs(ref reader, count, depth);
+        }
+    }
+
+    private PairsMap ReadPairs(ref MessagePackReader reader, int count, int depth)
+    {
+        var pairs = new KeyValuePair<object, object?>[count];
+        var index = new KeyIndex(pairs);
         for (int i = 0; i < count; i++)
         {
-            object key = ReadKey(ref reader, depth);
-            if (!map.TryAdd(key, ReadValue(ref reader, depth)))
-                throw new PayloadException(CloseReason.DuplicateKey, $"A map has the key {ValueFormatter.Format(key, 256)} twice.");
+            object key = ReadKey(ref reader);
+            if (!index.TryAdd(key, i))
+                throw Twice(key);
+            pairs[i] = new(key, ReadValue(ref reader, depth));
         }
 
-        return map;
+        return new PairsMap(index);
     }
 
-    private static object ReadKey(ref MessagePackReader reader, int depth)
+    private object ReadKey(ref MessagePackReader reader) => reader.NextMessagePackType switch
     {
-        MessagePackType type = reader.NextMessagePackType;
-        if (type is MessagePackType.Nil or MessagePackType.Array or MessagePackType.Map)
-        {
-            throw new PayloadException(
-                CloseReason.TypeMismatch, $"A map has a key of the msgpack type {type}; keys are bools, numbers, strings, bytes and extensions.");
-        }
+        MessagePackType.String => ReadText(ref reader, isKey: true),
+        MessagePackType.Nil or MessagePackType.Array or MessagePackType.Map => throw new PayloadException(
+            CloseReason.TypeMismatch,
+            $"A map has a key of the msgpack type {reader.NextMessagePackType}; keys are bools, numbers, strings, bytes and extensions."),
+        _ => ReadValue(ref reader, depth: 0)!,
+    };
 
-        return ReadValue(ref reader, depth)!;
-    }
+    private static PayloadException Twice(object key)
+        => new(CloseReason.DuplicateKey, $"A map has the key {ValueFormatter.Format(key, 256)} twice.");
 
     private static int Deeper(int depth) => depth > 0
         ? depth - 1

@@ -45,6 +45,9 @@ internal ref struct DynamicWriter
             return;
         switch (value)
         {
+            case PacketMap map:
+                WriteMap(ref writer, map);
+                break;
             case IDictionary map:
                 WriteMap(ref writer, map);
                 break;
@@ -102,6 +105,16 @@ internal ref struct DynamicWriter
             case PacketExtension extension: writer.Write(new Extension(extension.TypeCode, extension.Data)); return true;
             default: return false;
         }
+    }
+
+    // Never changes, and its keys differ as its receiver will compare them.
+    private void WriteMap(ref MessagePackWriter writer, PacketMap map)
+    {
+        Enter(map);
+        writer.WriteMapHeader(map.Count);
+        foreach ((object key, object? value) in map)
+            WriteEntry(ref writer, key, value);
+        _path.Leave();
     }
 
     private void WriteMap(ref MessagePackWriter writer, IDictionary map)

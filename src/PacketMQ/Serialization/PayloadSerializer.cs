@@ -14,6 +14,7 @@ internal static class PayloadSerializer
         [
             new StringConverter(),
             new DynamicConverter(),
+            new MapConverter(),
             new ExtensionConverter(),
             new RefusingConverter<Extension>("PacketExtension"),
             new RefusingConverter<MessagePackValue>("object"),

@@ -7,7 +7,7 @@ internal static class Timestamp
 {
     public const sbyte TypeCode = -1;
 
-    private const int MaxLength = 12;
+    public const int MaxLength = 12;
     private const int MaxNanoseconds = 999_999_999;
     private const long SecondsAbove64Bits = 1L << 34;
     private const long FirstSecond = -62_135_596_800;

@@ -119,7 +119,7 @@ internal static class BadInputTable
         Accepted("M28 bin", Stage.Active) with { Handled = 1, Fits = value => value is byte[] { Length: 0 } },
         Accepted("M28 str", Stage.Active, ToTarget([0xa0])) with { Handled = 1, Fits = value => value is "" },
         Accepted("M28 array", Stage.Active, ToTarget([0x90])) with { Handled = 1, Fits = value => value is object?[] { Length: 0 } },
-        Accepted("M28 map", Stage.Active, ToTarget([0x80])) with { Handled = 1, Fits = value => value is Dictionary<object, object?> { Count: 0 } },
+        Accepted("M28 map", Stage.Active, ToTarget([0x80])) with { Handled = 1, Fits = value => value is PacketMap { Count: 0 } },
         Accepted("M29", Stage.Active) with { Handled = 1, Fits = value => value is 1L },
     ];
 
@@ -186,7 +186,7 @@ internal static class BadInputTable
         Accepted("P04", Stage.Active) with
         {
             Handled = 1,
-            Fits = value => value is Dictionary<object, object?> { Count: 1 } map && map["$type"] is "System.IO.FileInfo, mscorlib",
+            Fits = value => value is PacketMap { Count: 1 } map && map["$type"] is "System.IO.FileInfo, mscorlib",
         },
         Accepted("P04 typed", Stage.Active) with { Handled = 1, Target = TargetLog.Typed<OneField>, Fits = value => value is OneField { Field: 0 } },
         Accepted("P05", Stage.Active, ToTarget(ManyFields(10_000))) with

@@ -16,7 +16,7 @@ public sealed class BitFlipTests
     private static readonly object?[] Values =
     [
         "some text", 1_234_567L, new byte[] { 1, 2, 3, 4 }, new object?[] { null, true, 2.5, "x" }, null,
-        new Dictionary<object, object?> { ["key"] = -5L, ["other"] = new object?[] { 0L } },
+        PacketMap.Create([new("key", -5L), new("other", new object?[] { 0L })]),
     ];
 
     private static readonly string[] Sent = [.. Values.Select(Text)];
@@ -69,7 +69,7 @@ public sealed class BitFlipTests
     {
         byte[] bytes => Convert.ToHexString(bytes),
         object?[] array => $"[{string.Join(", ", array.Select(Text))}]",
-        System.Collections.IDictionary map => $"{{{string.Join(", ", map.Keys.Cast<object>().Select(key => Text(key) + ": " + Text(map[key])))}}}",
+        PacketMap map => $"{{{string.Join(", ", map.Select(pair => Text(pair.Key) + ": " + Text(pair.Value)))}}}",
         _ => value?.ToString() ?? "nil",
     };
 }

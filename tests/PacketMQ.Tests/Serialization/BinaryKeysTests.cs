@@ -63,7 +63,7 @@ public sealed class BinaryKeysTests
 
     private static bool NoTextAsBytes(object? value) => value switch
     {
-        Dictionary<object, object?> map => map.All(entry =>
+        PacketMap map => map.All(entry =>
             (entry.Key is not byte[] key || !System.Text.Unicode.Utf8.IsValid(key)) && NoTextAsBytes(entry.Value)),
         object?[] items => items.All(NoTextAsBytes),
         _ => true,

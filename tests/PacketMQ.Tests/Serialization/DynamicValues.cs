@@ -1,5 +1,4 @@
 using CsCheck;
-using PacketMQ.Serialization;
 
 namespace PacketMQ.Tests.Serialization;
 
@@ -48,7 +47,7 @@ internal static class DynamicValues
         {
             (byte[] a, byte[] b) => a.AsSpan().SequenceEqual(b),
             (object?[] a, object?[] b) => a.Length == b.Length && a.Zip(b).All(pair => AreSame(pair.First, pair.Second)),
-            (Dictionary<object, object?> a, Dictionary<object, object?> b) => a.Count == b.Count
+            (PacketMap a, PacketMap b) => a.Count == b.Count
                 && a.Zip(b).All(pair => AreSame(pair.First.Key, pair.Second.Key) && AreSame(pair.First.Value, pair.Second.Value)),
             (double a, double b) => BitConverter.DoubleToInt64Bits(a) == BitConverter.DoubleToInt64Bits(b),
             (float a, float b) => BitConverter.SingleToInt32Bits(a) == BitConverter.SingleToInt32Bits(b),
@@ -59,10 +58,10 @@ internal static class DynamicValues
 
     private static object? Map((object Key, object? Value)[] entries)
     {
-        var map = new Dictionary<object, object?>(DynamicKeyComparer.Instance);
+        var pairs = new Dictionary<object, object?>(PacketMap.KeyComparer);
         foreach ((object key, object? value) in entries)
-            map[key] = value;
-        return map;
+            pairs[key] = value;
+        return PacketMap.Create(pairs);
     }
 
     private static object Box<T>(T value)

@@ -44,6 +44,9 @@ public partial class Settings
 public partial record Loose(object? Value, Dictionary<string, object?>? More);
 
 [GenerateShape]
+public partial record Mapped(PacketMap Map, PacketMap? Optional);
+
+[GenerateShape]
 public partial record Chained(Chained? Next, int Number);
 
 [GenerateShape]

@@ -28,7 +28,8 @@ public sealed class ValueTests
         : Gen.OneOf<object?>(
             Scalar,
             Value(depth - 1).Array[0, 4].Select(items => (object?)items),
-            Gen.Select(Key, Value(depth - 1)).Array[0, 4].Select(pairs => (object?)pairs.DistinctBy(pair => pair.Item1).ToDictionary(pair => pair.Item1, pair => pair.Item2)));
+            Gen.Select(Key, Value(depth - 1)).Array[0, 4].Select(pairs => (object?)PacketMap.Create(
+                pairs.DistinctBy(pair => pair.Item1, PacketMap.KeyComparer).Select(pair => KeyValuePair.Create(pair.Item1, pair.Item2)))));
 
     private static Gen<object> Key => Gen.OneOf<object>(
         Text.Select(text => (object)text), Gen.Long.Select(number => (object)number), Gen.Bool.Select(flag => (object)flag),
@@ -133,14 +134,14 @@ public sealed class ValueTests
         Assert.Equal("\"\"", ValueWriter.Write(Array.Empty<byte>()));
         Assert.Equal("""{"$bin":"Gw=="}""", ValueWriter.Write(new byte[] { 0x1b }));
         Assert.Equal("""{"$bin":"/w=="}""", ValueWriter.Write(new byte[] { 0xff }));
-        Assert.Equal("""{"foo":"bar"}""", ValueWriter.Write(new Dictionary<object, object?> { ["foo"u8.ToArray()] = "bar"u8.ToArray() }));
+        Assert.Equal("""{"foo":"bar"}""", ValueWriter.Write(PacketMap.Create([new("foo"u8.ToArray(), "bar"u8.ToArray())])));
     }
 
     [Fact]
     public void Maps_with_other_keys_become_lists_of_pairs()
     {
-        Assert.Equal("""{"$map":[["foo","bar"],[123,null]]}""", ValueWriter.Write(new Dictionary<object, object?> { ["foo"] = "bar", [123L] = null }));
-        Assert.Equal("""{"$map":[["$bin","x"]]}""", ValueWriter.Write(new Dictionary<object, object?> { ["$bin"] = "x" }));
+        Assert.Equal("""{"$map":[["foo","bar"],[123,null]]}""", ValueWriter.Write(PacketMap.Create([new("foo", "bar"), new(123L, null)])));
+        Assert.Equal("""{"$map":[["$bin","x"]]}""", ValueWriter.Write(PacketMap.Create([new("$bin", "x")])));
         Assert.Equal("""{"$time":"2026-01-31T12:00:00.5Z"}""", ValueWriter.Write(new DateTime(2026, 1, 31, 12, 0, 0, 500, DateTimeKind.Utc)));
         Assert.Equal("""{"$ext":-1,"data":"AQ=="}""", ValueWriter.Write(new PacketExtension(-1, new byte[] { 1 })));
         Assert.Equal("0.5", ValueWriter.Write(0.5f));
@@ -153,7 +154,7 @@ public sealed class ValueTests
         (byte[] a, byte[] b) => a.AsSpan().SequenceEqual(b),
         (DateTime a, DateTime b) => a == b && b.Kind == DateTimeKind.Utc,
         (object?[] a, object?[] b) => a.Length == b.Length && a.Zip(b).All(pair => AreEqual(pair.First, pair.Second)),
-        (Dictionary<object, object?> a, Dictionary<object, object?> b) => a.Count == b.Count
+        (PacketMap a, PacketMap b) => a.Count == b.Count
             && a.Zip(b).All(pair => AreEqual(pair.First.Key, pair.Second.Key) && AreEqual(pair.First.Value, pair.Second.Value)),
         _ => one is not null && one.Equals(other),
     };
