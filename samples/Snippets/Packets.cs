@@ -56,7 +56,7 @@ public sealed class TemperaturePacket : Packet
     }
 
     // 3. Arrival: the payload is valid during this call only.
-    protected override object? OnDecode(in ReadOnlySequence<byte> payload)
+    protected override object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context)
     {
         var reader = new MessagePackReader(payload);
         return reader.ReadInt32() / 10.0;

@@ -12,8 +12,8 @@ internal sealed record ReceivedValue(object? Value, ReadOnlyMemory<byte> Payload
 internal sealed class RelayPacket(Func<ReceivedValue, PacketContext, ValueTask> show) : Packet
 {
     /// <inheritdoc/>
-    protected override object? OnDecode(in ReadOnlySequence<byte> payload)
-        => new ReceivedValue(base.OnDecode(payload), payload.ToArray());
+    protected override object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context)
+        => new ReceivedValue(base.OnDecode(payload, context), payload.ToArray());
 
     /// <inheritdoc/>
     protected override void OnEncode(object? data, IBufferWriter<byte> payload)

@@ -56,7 +56,7 @@ public sealed class BinaryPacket : Packet<ReadOnlySequence<byte>>
     }
 
     /// <inheritdoc/>
-    protected internal override ReadOnlySequence<byte> OnDecode(in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
+    protected internal override ReadOnlySequence<byte> OnDecode(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, PacketContext context)
         => payload.Slice(ReadHeaderLength(payload.FirstSpan[0])); // a payload is never empty
 
     /// <summary>The hooks of a sealed packet are known: this is what they come to, without cutting a sequence to size.</summary>

@@ -115,7 +115,7 @@ public readonly record struct CloseReason
     /// <summary>A payload nests deeper than <see cref="PeerOptions.MaxDepth"/>.</summary>
     public static CloseReason DepthExceeded => new("reason.depthexceeded", true);
 
-    /// <summary>A payload has more values than <see cref="PeerOptions.MaxItemsPerPacket"/>.</summary>
+    /// <summary>A payload has more values than <see cref="PeerOptions.MaxItemsPerPacket"/>, or dynamic ones that take more memory than <see cref="PeerOptions.MaxDynamicExpansion"/> allows.</summary>
     public static CloseReason TooManyItems => new("reason.toomanyitems", true);
 
     /// <summary>A map in a payload has the same key twice.</summary>

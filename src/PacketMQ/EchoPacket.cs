@@ -21,7 +21,7 @@ public sealed class EchoPacket : Packet
 
     internal override ValueTask ReceiveAsync(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, PacketContext context)
     {
-        _output.WriteLine($"Received EchoPacket: {Show(payload)}");
+        _output.WriteLine($"Received EchoPacket: {Show(payload, context)}");
         return context.Connection.SendPayloadAsync(_replyAs, payload);
     }
 
@@ -32,11 +32,11 @@ public sealed class EchoPacket : Packet
     }
 
     // What goes back is the bytes, so a value that .NET has no dynamic data for (Python's None or tuples as keys) is no reason to refuse it.
-    private string Show(in ReadOnlySequence<byte> payload)
+    private string Show(in ReadOnlySequence<byte> payload, PacketContext context)
     {
         try
         {
-            return ValueFormatter.Format(Decode(payload));
+            return ValueFormatter.Format(Decode(payload, context));
         }
         catch (PayloadException exception) when (exception.Reason == CloseReason.TypeMismatch)
         {

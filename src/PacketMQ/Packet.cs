@@ -48,7 +48,9 @@ public abstract class Packet
 
     /// <summary>Turns a payload into data. An exception means that the payload does not fit: see <see cref="PeerOptions.UnfitPayload"/>.</summary>
     /// <param name="payload">Exactly one well-formed msgpack value within the peer's limits. Valid during the call only.</param>
-    protected internal virtual object? OnDecode(in ReadOnlySequence<byte> payload) => DynamicCodec.Read(payload);
+    /// <param name="context">Where it came from.</param>
+    protected internal virtual object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context)
+        => DynamicCodec.Read(payload, context.MaxDynamicExpansion);
 
     /// <summary>Handles a packet that arrived. The connection's next packet waits until the returned task completes.</summary>
     /// <param name="data">What <see cref="OnDecode"/> returned.</param>
@@ -61,7 +63,7 @@ public abstract class Packet
 
     /// <summary>Runs the receiving hooks. Throws <see cref="PayloadException"/> for a payload that does not fit, else what the handler throws.</summary>
     internal virtual ValueTask ReceiveAsync(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, PacketContext context)
-        => OnReceiveAsync(Decode(payload), context);
+        => OnReceiveAsync(Decode(payload, context), context);
 
     /// <summary>The same for a payload in one piece, which packets that look at the bytes themselves get at for less.</summary>
     internal virtual ValueTask ReceiveAsync(ArraySegment<byte> payload, bool hasBinaryKeys, PacketContext context)
@@ -70,11 +72,11 @@ public abstract class Packet
     /// <summary>Runs the handler on data that is decoded already.</summary>
     internal virtual ValueTask ReceiveDecodedAsync(object? data, PacketContext context) => OnReceiveAsync(data, context);
 
-    private protected object? Decode(in ReadOnlySequence<byte> payload)
+    private protected object? Decode(in ReadOnlySequence<byte> payload, PacketContext context)
     {
         try
         {
-            return OnDecode(payload);
+            return OnDecode(payload, context);
         }
         catch (Exception exception) when (exception is not PayloadException)
         {

@@ -24,6 +24,8 @@ public readonly struct PacketContext
     /// <summary>Cancelled when the connection begins to end: pass it to whatever a handler waits for.</summary>
     public CancellationToken ConnectionClosing => Connection.Closing;
 
+    internal int? MaxDynamicExpansion => Peer.Options.MaxDynamicExpansion;
+
     /// <summary>Sends a packet back on the same connection.</summary>
     /// <inheritdoc cref="Connection.SendAsync(PacketKey, object, CancellationToken)"/>
     public ValueTask ReplyAsync(PacketKey packet, object? data, CancellationToken cancellationToken = default)

@@ -64,10 +64,12 @@ public class Packet<T> : Packet
     /// <summary>Turns a payload into data. An exception means that the payload does not fit: see <see cref="PeerOptions.UnfitPayload"/>.</summary>
     /// <param name="payload">Exactly one well-formed msgpack value within the peer's limits. Valid during the call only.</param>
     /// <param name="hasBinaryKeys">Whether a map in it has BIN keys, as Python 2 sends them; the default reads them as strings.</param>
-    protected internal virtual T OnDecode(in ReadOnlySequence<byte> payload, bool hasBinaryKeys) => _codec!.Read(payload, hasBinaryKeys);
+    /// <param name="context">Where it came from.</param>
+    protected internal virtual T OnDecode(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, PacketContext context)
+        => _codec!.Read(payload, hasBinaryKeys, context.MaxDynamicExpansion);
 
     /// <summary>Handles a packet that arrived; calls the handler that was given. The connection's next packet waits until the returned task completes.</summary>
-    /// <param name="data">What <see cref="OnDecode(in ReadOnlySequence{byte}, bool)"/> returned.</param>
+    /// <param name="data">What <see cref="OnDecode(in ReadOnlySequence{byte}, bool, PacketContext)"/> returned.</param>
     /// <param name="context">Where it came from, and the way to answer.</param>
     protected internal virtual ValueTask OnReceiveAsync(T data, PacketContext context)
     {
@@ -86,8 +88,9 @@ public class Packet<T> : Packet
     /// <summary>Leads to <see cref="OnEncode(T, IBufferWriter{byte})"/>.</summary>
     protected internal sealed override void OnEncode(object? data, IBufferWriter<byte> payload) => OnEncode(Typed(data), payload);
 
-    /// <summary>Leads to <see cref="OnDecode(in ReadOnlySequence{byte}, bool)"/>.</summary>
-    protected internal sealed override object? OnDecode(in ReadOnlySequence<byte> payload) => OnDecode(payload, hasBinaryKeys: true);
+    /// <summary>Leads to <see cref="OnDecode(in ReadOnlySequence{byte}, bool, PacketContext)"/>.</summary>
+    protected internal sealed override object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context)
+        => OnDecode(payload, hasBinaryKeys: true, context);
 
     /// <summary>Leads to <see cref="OnReceiveAsync(T, PacketContext)"/>.</summary>
     protected internal sealed override ValueTask OnReceiveAsync(object? data, PacketContext context) => OnReceiveAsync(Typed(data), context);
@@ -103,7 +106,7 @@ public class Packet<T> : Packet
         T data;
         try
         {
-            data = OnDecode(payload, hasBinaryKeys);
+            data = OnDecode(payload, hasBinaryKeys, context);
         }
         catch (Exception exception) when (exception is not PayloadException)
         {

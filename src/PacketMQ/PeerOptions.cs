@@ -27,6 +27,13 @@ public sealed record PeerOptions
     /// <summary>How many msgpack values one payload may hold, containers, keys and elements all counted. Default 65 536.</summary>
     public int MaxItemsPerPacket { get; init; } = 65_536;
 
+    /// <summary>
+    /// How many times its payload's bytes, and 64 KiB more, the dynamic values of one packet may take as objects, those in typed payloads included;
+    /// <see langword="null"/>: any number of times. A packet that would take more is refused, as <see cref="CloseReason.TooManyItems"/>, before the
+    /// memory is used. 1 and up; default 16. Typed data itself is not counted: what a type costs is its author's choice.
+    /// </summary>
+    public int? MaxDynamicExpansion { get; init; } = Serialization.DynamicAllowance.DefaultExpansion;
+
     /// <summary>How many names the other side's id map may list. 4 to 65 536; default 4 096.</summary>
     public int MaxPacketTypes { get; init; } = 4_096;
 
@@ -174,6 +181,7 @@ public sealed record PeerOptions
         CheckRange(MaxFrameBytes, 64, largestFrame, nameof(MaxFrameBytes));
         CheckRange(MaxDepth, 1, 256, nameof(MaxDepth));
         CheckRange(MaxItemsPerPacket, 1, int.MaxValue, nameof(MaxItemsPerPacket));
+        CheckRange(MaxDynamicExpansion ?? 1, 1, int.MaxValue, nameof(MaxDynamicExpansion));
         CheckRange(MaxPacketTypes, 4, 65_536, nameof(MaxPacketTypes));
         CheckRange(MinReceiveRate ?? 1, 1, int.MaxValue, nameof(MinReceiveRate));
         CheckRange(MaxPendingSendBytes, WireProtocol.MaxLegacyFrameBytes + WireProtocol.LengthBytes, largestFrame, nameof(MaxPendingSendBytes));

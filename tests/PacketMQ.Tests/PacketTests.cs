@@ -207,7 +207,7 @@ public sealed partial class PacketTests
 
     private sealed class Starved : Packet
     {
-        protected internal override object? OnDecode(in ReadOnlySequence<byte> payload) => throw new InsufficientMemoryException();
+        protected internal override object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context) => throw new InsufficientMemoryException();
     }
 
     /// <summary>Each hook leaves its mark on the data.</summary>
@@ -233,7 +233,7 @@ public sealed partial class PacketTests
                 base.OnEncode(Broken(Faulty, "OnEncode", $"{data}>encoded"), payload);
         }
 
-        protected internal override object? OnDecode(in ReadOnlySequence<byte> payload) => Broken(Faulty, "OnDecode", $"{base.OnDecode(payload)}>decoded");
+        protected internal override object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context) => Broken(Faulty, "OnDecode", $"{base.OnDecode(payload, context)}>decoded");
 
         protected internal override ValueTask OnReceiveAsync(object? data, PacketContext context)
         {
@@ -257,10 +257,10 @@ public sealed partial class PacketTests
                 base.OnEncode(Broken(Faulty, "OnEncode", data with { Player = $"{data.Player}>encoded" }), payload);
         }
 
-        protected internal override Score OnDecode(in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
+        protected internal override Score OnDecode(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, PacketContext context)
         {
             Broken(Faulty, "OnDecode", 0);
-            Score score = base.OnDecode(payload, hasBinaryKeys);
+            Score score = base.OnDecode(payload, hasBinaryKeys, context);
             return score with { Player = $"{score.Player}>decoded" };
         }
 

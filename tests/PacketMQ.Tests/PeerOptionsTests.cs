@@ -21,6 +21,8 @@ public sealed class PeerOptionsTests
         { nameof(PeerOptions.MaxDepth), Good with { MaxDepth = 257 } },
         { nameof(PeerOptions.MaxItemsPerPacket), Good with { MaxItemsPerPacket = 0 } },
         { nameof(PeerOptions.MaxItemsPerPacket), Good with { MaxItemsPerPacket = -1 } },
+        { nameof(PeerOptions.MaxDynamicExpansion), Good with { MaxDynamicExpansion = 0 } },
+        { nameof(PeerOptions.MaxDynamicExpansion), Good with { MaxDynamicExpansion = -1 } },
         { nameof(PeerOptions.MaxPacketTypes), Good with { MaxPacketTypes = 0 } },
         { nameof(PeerOptions.MaxPacketTypes), Good with { MaxPacketTypes = 3 } },
         { nameof(PeerOptions.MaxPacketTypes), Good with { MaxPacketTypes = 65_537 } },
@@ -88,13 +90,13 @@ public sealed class PeerOptionsTests
             Good,
             new PeerOptions
             {
-                MaxHandshakeFrameBytes = 64, MaxIdMapFrameBytes = 64, MaxFrameBytes = 64, MaxDepth = 1, MaxItemsPerPacket = 1, MaxPacketTypes = 4,
+                MaxHandshakeFrameBytes = 64, MaxIdMapFrameBytes = 64, MaxFrameBytes = 64, MaxDepth = 1, MaxItemsPerPacket = 1, MaxPacketTypes = 4, MaxDynamicExpansion = null,
                 MinReceiveRate = null, SendTimeout = null, MaxPendingSendBytes = 100_003, MaxWaitingSendBytes = 99_999,
                 MaxWaitingSends = 1, MaxReadAheadBytes = 1, MaxConnections = null, MaxPendingHandshakes = null,
                 MaxPendingHandshakesPerAddress = null, MaxTotalBufferedBytes = null, AcceptBacklog = 1,
                 HandshakeTimeout = TimeSpan.FromTicks(1), CloseTimeout = TimeSpan.FromDays(24), ReceiveSpin = TimeSpan.FromMilliseconds(1),
             },
-            new PeerOptions { PacketMismatch = PacketMismatch.Allow, FallbackPacket = Registries.Sink(), MaxDepth = 256, MaxPacketTypes = 65_536 },
+            new PeerOptions { PacketMismatch = PacketMismatch.Allow, FallbackPacket = Registries.Sink(), MaxDepth = 256, MaxDynamicExpansion = 1, MaxPacketTypes = 65_536 },
         })
         {
             await using var server = new Server(new PacketRegistry(), options);
@@ -114,6 +116,7 @@ public sealed class PeerOptionsTests
             (new PeerOptions { MaxFrameBytes = 64 }, RawEnd.Frame(17, [0xc4, 70, .. new byte[70]]), CloseReason.FrameTooLarge),
             (new PeerOptions { MaxDepth = 2 }, RawEnd.Frame(17, 0x91, 0x91, 0x91, 1), CloseReason.DepthExceeded),
             (new PeerOptions { MaxItemsPerPacket = 3 }, RawEnd.Frame(17, 0x93, 1, 2, 3), CloseReason.TooManyItems),
+            (new PeerOptions { MaxDynamicExpansion = 1 }, RawEnd.Frame(17, [0xdc, 0x27, 0x10, .. new byte[10_000]]), CloseReason.TooManyItems),
         })
         {
             await using var pair = new PeerPair(Transport.Memory, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()), options);

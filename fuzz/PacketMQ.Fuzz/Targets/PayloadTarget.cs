@@ -4,13 +4,16 @@ using PacketMQ.Serialization;
 namespace PacketMQ.Fuzz.Targets;
 
 /// <summary>
-/// A payload as a dynamic value. The first byte chooses the slicing, the second the limits. What the scanner accepts is read, in one
+/// A payload as a dynamic value. The first byte chooses the slicing, the second the limits. Reading allocates no more than was taken from its
+/// allowance, which is at most 16 times the payload and 64 KiB, or nothing beside the 16 times. What the scanner accepts is read, in one
 /// piece and in segments, to equal values; what was read is written in no more bytes than it came in, and reads as the same again.
 /// </summary>
 internal static class PayloadTarget
 {
-    /// <summary>Two bytes can be a map with a key and a map in it, and the smallest dictionary with an entry has 216 bytes.</summary>
-    private const int Factor = 112;
+    private const int Factor = DynamicAllowance.DefaultExpansion;
+
+    /// <summary>What the exception of a refusal allocates, with its message and trace, beside the objects that were made before.</summary>
+    private const int RefusalBytes = 16_384;
 
     public static void Run(ReadOnlyMemory<byte> input)
     {
@@ -19,12 +22,14 @@ internal static class PayloadTarget
         int way = input.Span[0];
         bool isNarrow = (input.Span[1] & 1) != 0;
         bool isShown = (input.Span[1] & 2) != 0;
+        // The fixed part of the allowance is more than most inputs can take, so that some of them get none of it.
+        long fixedBytes = (input.Span[1] & 4) != 0 ? 0 : DynamicAllowance.FixedBytes;
         input = input[2..];
         if (!CheckedPayload.IsAccepted(input, way, isNarrow ? 3 : 64, isNarrow ? 8 : 65_536, out _))
             return;
 
-        (object? value, CloseReason? refusal) = Read(new ReadOnlySequence<byte>(input));
-        (object? sliced, CloseReason? slicedRefusal) = Read(Slicing.Segments(input, way));
+        (object? value, CloseReason? refusal) = Read(new ReadOnlySequence<byte>(input), fixedBytes);
+        (object? sliced, CloseReason? slicedRefusal) = Read(Slicing.Segments(input, way), fixedBytes);
         Invariant.Holds(refusal == slicedRefusal, $"Whole it is refused with {refusal}, in segments with {slicedRefusal}.");
         if (refusal is not null)
             return;
@@ -34,26 +39,50 @@ internal static class PayloadTarget
         DynamicCodec.Write(written, value);
         Invariant.Holds(written.WrittenCount <= input.Length, $"It is written in {written.WrittenCount} bytes and came in {input.Length}.");
         Invariant.Holds(CheckedPayload.IsAccepted(written.WrittenMemory, Slicing.Whole, 64, 65_536, out _), "What was written is not accepted.");
-        Invariant.Holds(DynamicEquality.AreSame(value, DynamicCodec.Read(new(written.WrittenMemory))), "What was written reads as another value.");
+        Invariant.Holds(DynamicEquality.AreSame(value, DynamicCodec.Read(new(written.WrittenMemory), maxExpansion: null)), "What was written reads as another value.");
         if (isShown)
             CheckText(ValueFormatter.Format(value, 200));
     }
 
-    private static (object? Value, CloseReason? Refusal) Read(ReadOnlySequence<byte> payload)
-        => MemoryBudget.Check((int)payload.Length, Factor, payload, static payload =>
+    private static (object? Value, CloseReason? Refusal) Read(ReadOnlySequence<byte> payload, long fixedBytes)
+    {
+        (object? value, CloseReason? refusal, long taken, long allocated) = Measured(payload, fixedBytes);
+        for (int attempt = 1; attempt < MemoryBudget.Attempts && allocated > Allowed(taken, refusal); attempt++)
+            (value, refusal, taken, allocated) = Measured(payload, fixedBytes);
+        Invariant.Holds(taken <= (Factor * payload.Length) + fixedBytes || refusal is not null, $"{taken} bytes were let in for {payload.Length}.");
+        Invariant.Holds(allocated <= Allowed(taken, refusal), $"{allocated} bytes were allocated for {payload.Length}, and {taken} taken for them.");
+        return (value, refusal);
+    }
+
+    private static long Allowed(long taken, CloseReason? refusal) => taken + (refusal is null ? 0 : RefusalBytes);
+
+    private static (object? Value, CloseReason? Refusal, long Taken, long Allocated) Measured(ReadOnlySequence<byte> payload, long fixedBytes)
+    {
+        var allowance = new DynamicAllowance(payload.Length, Factor, fixedBytes);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        object? value = null;
+        PayloadException? refusal = null;
+        try
         {
-            try
-            {
-                return (DynamicCodec.Read(payload), (CloseReason?)null);
-            }
-            catch (PayloadException e)
-            {
-                Invariant.Holds(e.InnerException is null, $"The dynamic reader met an exception that it does not know: {e.InnerException}");
-                Invariant.Holds(e.Reason == CloseReason.TypeMismatch || e.Reason == CloseReason.DuplicateKey, $"It is refused with {e.Reason}.");
-                CheckText(e.Message);
-                return (null, e.Reason);
-            }
-        });
+            value = DynamicCodec.Read(payload, ref allowance);
+        }
+        catch (PayloadException e)
+        {
+            refusal = e;
+        }
+
+        long allocated = GC.GetAllocatedBytesForCurrentThread() - before;
+        if (refusal is not null)
+        {
+            Invariant.Holds(refusal.InnerException is null, $"The dynamic reader met an exception that it does not know: {refusal.InnerException}");
+            Invariant.Holds(
+                refusal.Reason == CloseReason.TypeMismatch || refusal.Reason == CloseReason.DuplicateKey || refusal.Reason == CloseReason.TooManyItems,
+                $"It is refused with {refusal.Reason}.");
+            CheckText(refusal.Message);
+        }
+
+        return (value, refusal?.Reason, allowance.Taken, allocated);
+    }
 
     private static void CheckText(string text)
     {

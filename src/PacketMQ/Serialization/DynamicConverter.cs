@@ -7,7 +7,13 @@ namespace PacketMQ.Serialization;
 [SuppressMessage("Usage", "NBMsgPack031", Justification = "DynamicReader and DynamicWriter take the one structure.")]
 internal sealed class DynamicConverter : MessagePackConverter<object>
 {
-    public override object? Read(ref MessagePackReader reader, SerializationContext context) => new DynamicReader().Read(ref reader, context.MaxDepth);
+    public override object? Read(ref MessagePackReader reader, SerializationContext context)
+    {
+        var values = new DynamicReader(TypedAllowance.Current);
+        object? value = values.Read(ref reader, context.MaxDepth);
+        TypedAllowance.Current = values.Allowance;
+        return value;
+    }
 
     public override void Write(ref MessagePackWriter writer, in object? value, SerializationContext context)
         => DynamicWriter.Write(ref writer, value, context.MaxDepth);

@@ -5,9 +5,14 @@ using Nerdbank.MessagePack;
 namespace PacketMQ.Serialization;
 
 /// <summary>Reads one dynamic value. Recursive: the wire has bounded the depth, and <c>depth</c> does so once more.</summary>
-internal ref struct DynamicReader
+/// <param name="allowance">What the objects take is taken from it first.</param>
+internal struct DynamicReader(DynamicAllowance allowance)
 {
+    private DynamicAllowance _allowance = allowance;
     private KeyCache _keys;
+
+    /// <summary>What is left of it.</summary>
+    public readonly DynamicAllowance Allowance => _allowance;
 
     public object? Read(ref MessagePackReader reader, int depth)
     {
@@ -33,8 +38,10 @@ internal ref struct DynamicReader
             case MessagePackType.Integer:
                 return ReadInteger(ref reader);
             case MessagePackType.Float when reader.NextCode == MessagePackCode.Float32:
+                _allowance.Take(DynamicAllowance.BoxBytes);
                 return reader.ReadSingle();
             case MessagePackType.Float:
+                _allowance.Take(DynamicAllowance.BoxBytes);
                 return reader.ReadDouble();
             case MessagePackType.String:
                 return ReadText(ref reader, isKey: false);
@@ -51,14 +58,15 @@ internal ref struct DynamicReader
         }
     }
 
-    private static object ReadInteger(ref MessagePackReader reader)
+    private object ReadInteger(ref MessagePackReader reader)
     {
         bool isUnsigned = reader.NextCode == MessagePackCode.UInt64;
         ulong large = isUnsigned ? reader.ReadUInt64() : 0;
-        if (large > long.MaxValue)
-            return large;
-        long number = isUnsigned ? (long)large : reader.ReadInt64();
-        return SharedValues.Find(number) ?? number;
+        long number = isUnsigned ? unchecked((long)large) : reader.ReadInt64();
+        if (large <= long.MaxValue && SharedValues.Find(number) is { } shared)
+            return shared;
+        _allowance.Take(DynamicAllowance.BoxBytes);
+        return large > long.MaxValue ? large : number;
     }
 
     private string ReadText(ref MessagePackReader reader, bool isKey)
@@ -83,18 +91,26 @@ internal ref struct DynamicReader
     {
         if (utf8.Length <= 1)
             return SharedValues.OfText(utf8);
-        if (!isKey || utf8.Length > KeyCache.MaxBytes)
-            return Encoding.UTF8.GetString(utf8);
-        return _keys.Find(utf8, out int place) ?? (_keys[place] = Encoding.UTF8.GetString(utf8));
+        int place = -1;
+        if (isKey && utf8.Length <= KeyCache.MaxBytes && _keys.Find(utf8, out place) is { } known)
+            return known;
+        _allowance.TakeText(utf8.Length);
+        string text = Encoding.UTF8.GetString(utf8);
+        if (place >= 0)
+            _keys[place] = text;
+        return text;
     }
 
-    private static byte[] ReadBytes(ref MessagePackReader reader)
+    private byte[] ReadBytes(ref MessagePackReader reader)
     {
         ReadOnlySequence<byte> bytes = reader.ReadBytes()!.Value;
-        return bytes.IsEmpty ? [] : bytes.ToArray();
+        if (bytes.IsEmpty)
+            return [];
+        _allowance.TakeBytes(bytes.Length);
+        return bytes.ToArray();
     }
 
-    private static object ReadExtension(ref MessagePackReader reader)
+    private object ReadExtension(ref MessagePackReader reader)
     {
         Extension extension = reader.ReadExtension();
         if (extension.TypeCode == Timestamp.TypeCode && extension.Data.Length <= Timestamp.MaxLength)
@@ -102,9 +118,14 @@ internal ref struct DynamicReader
             Span<byte> copy = stackalloc byte[Timestamp.MaxLength];
             extension.Data.CopyTo(copy);
             if (Timestamp.TryGetDateTime(copy[..(int)extension.Data.Length], out DateTime time))
+            {
+                _allowance.Take(DynamicAllowance.BoxBytes);
                 return time;
+            }
         }
 
+        _allowance.Take(DynamicAllowance.ExtensionBytes);
+        _allowance.TakeBytes(extension.Data.Length);
         return new PacketExtension(extension.TypeCode, extension.Data.ToArray());
     }
 
@@ -115,6 +136,7 @@ internal ref struct DynamicReader
             return [];
 
         // The wire has counted that every element of all open containers has a byte of its own.
+        _allowance.TakeArray(count);
         var items = new object?[count];
         for (int i = 0; i < count; i++)
             items[i] = ReadValue(ref reader, depth);
@@ -129,8 +151,10 @@ internal ref struct DynamicReader
             case 0:
                 return PacketMap.Empty;
             case 1:
+                _allowance.Take(DynamicAllowance.SinglePairMapBytes);
                 return new SinglePairMap(ReadKey(ref reader), ReadValue(ref reader, depth));
             case 2:
+                _allowance.Take(DynamicAllowance.TwoPairsMapBytes);
                 KeyValuePair<object, object?> first = new(ReadKey(ref reader), ReadValue(ref reader, depth));
                 object second = ReadKey(ref reader);
                 return DynamicKeyComparer.Instance.Equals(first.Key, second)
@@ -143,6 +167,7 @@ internal ref struct DynamicReader
 
     private PairsMap ReadPairs(ref MessagePackReader reader, int count, int depth)
     {
+        _allowance.TakePairs(count);
         var pairs = new KeyValuePair<object, object?>[count];
         var index = new KeyIndex(pairs);
         for (int i = 0; i < count; i++)

@@ -4,6 +4,6 @@ namespace PacketMQ.Serialization;
 internal sealed class PayloadException(CloseReason reason, string message, Exception? innerException = null)
     : Exception(message, innerException)
 {
-    /// <summary><see cref="CloseReason.TypeMismatch"/> or <see cref="CloseReason.DuplicateKey"/>.</summary>
+    /// <summary><see cref="CloseReason.TypeMismatch"/>, <see cref="CloseReason.DuplicateKey"/> or <see cref="CloseReason.TooManyItems"/>.</summary>
     public CloseReason Reason { get; } = reason;
 }

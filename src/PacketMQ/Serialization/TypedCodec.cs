@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Nerdbank.MessagePack;
 using PolyType;
 using PolyType.Abstractions;
@@ -53,22 +54,23 @@ internal sealed class TypedCodec<T>
 
     /// <param name="payload">One well-formed msgpack value. It is not changed, and the result shares no memory with it.</param>
     /// <param name="hasBinaryKeys">Whether some map in it has a BIN key; then the payload is read from a copy with STR in their place.</param>
-    /// <exception cref="PayloadException">The payload does not fit the type, or a field came twice.</exception>
-    public T Read(in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
+    /// <param name="maxExpansion">How many times the payload's bytes, and 64 KiB, all dynamic values in it may take as objects; null: unlimited.</param>
+    /// <exception cref="PayloadException">The payload does not fit the type, a field came twice, or dynamic values would take too much.</exception>
+    public T Read(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, int? maxExpansion = DynamicAllowance.DefaultExpansion)
     {
         try
         {
             // Some of the serializer's converters check less when a value lies across segments (a Guid that is too short, text behind a
             // decimal's digits), and how the network cut a payload must not decide what it is.
-            return hasBinaryKeys || !payload.IsSingleSegment ? DecodeCopy(payload, hasBinaryKeys) : Decode(payload);
+            return hasBinaryKeys || !payload.IsSingleSegment ? DecodeCopy(payload, hasBinaryKeys, maxExpansion) : Decode(payload, maxExpansion);
         }
         catch (Exception e) when (e is not PayloadException && Cause(e) is not OutOfMemoryException)
         {
-            throw Refusal(e, payload);
+            throw Refusal(e, payload, maxExpansion);
         }
     }
 
-    private T DecodeCopy(in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
+    private T DecodeCopy(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, int? maxExpansion)
     {
         int length = checked((int)payload.Length);
         byte[] copy = ArrayPool<byte>.Shared.Rent(length);
@@ -77,7 +79,7 @@ internal sealed class TypedCodec<T>
             payload.CopyTo(copy);
             if (hasBinaryKeys)
                 BinaryKeys.ToText(copy.AsSpan(0, length));
-            return Decode(new ReadOnlySequence<byte>(copy, 0, length));
+            return Decode(new ReadOnlySequence<byte>(copy, 0, length), maxExpansion);
         }
         finally
         {
@@ -85,13 +87,13 @@ internal sealed class TypedCodec<T>
         }
     }
 
-    private T Decode(in ReadOnlySequence<byte> payload)
+    private T Decode(in ReadOnlySequence<byte> payload, int? maxExpansion)
     {
         var reader = new MessagePackReader(payload);
         // A struct would silently become its default value.
         if (reader.IsNil && !AllowsNull)
             throw new PayloadException(CloseReason.TypeMismatch, $"A payload is nil where a {typeof(T)} is expected.");
-        T? value = PayloadSerializer.Instance.Deserialize(ref reader, _shape);
+        T? value = Deserialize(ref reader, payload.Length, maxExpansion);
         if (!reader.End)
         {
             throw new PayloadException(
@@ -103,24 +105,42 @@ internal sealed class TypedCodec<T>
             : value!;
     }
 
-    private static PayloadException Refusal(Exception e, in ReadOnlySequence<byte> payload)
+    private T? Deserialize(ref MessagePackReader reader, long payloadBytes, int? maxExpansion)
+    {
+        // No dynamic value fits into a struct without references.
+        if (!RuntimeHelpers.IsReferenceOrContainsReferences<T>())
+            return PayloadSerializer.Instance.Deserialize(ref reader, _shape);
+        ref DynamicAllowance current = ref TypedAllowance.Current;
+        DynamicAllowance outer = current; // of a payload whose constructors read another one
+        current = new DynamicAllowance(payloadBytes, maxExpansion);
+        try
+        {
+            return PayloadSerializer.Instance.Deserialize(ref reader, _shape);
+        }
+        finally
+        {
+            current = outer;
+        }
+    }
+
+    private static PayloadException Refusal(Exception e, in ReadOnlySequence<byte> payload, int? maxExpansion)
     {
         CloseReason reason = Cause(e) switch
         {
             PayloadException inner => inner.Reason,
             MessagePackSerializationException { Code: MessagePackSerializationException.ErrorCode.DoublePropertyAssignment } => CloseReason.DuplicateKey,
             // A dictionary that refuses its second equal key, or a user's constructor that refuses something else: only the payload tells.
-            ArgumentException when HasDuplicateKey(payload) => CloseReason.DuplicateKey,
+            ArgumentException when HasDuplicateKey(payload, maxExpansion) => CloseReason.DuplicateKey,
             _ => CloseReason.TypeMismatch,
         };
         return new PayloadException(reason, $"A payload can't become a {typeof(T)}: {Describe(e)}", e);
     }
 
-    private static bool HasDuplicateKey(in ReadOnlySequence<byte> payload)
+    private static bool HasDuplicateKey(in ReadOnlySequence<byte> payload, int? maxExpansion)
     {
         try
         {
-            DynamicCodec.Read(payload);
+            DynamicCodec.Read(payload, maxExpansion);
             return false;
         }
         catch (PayloadException e)
