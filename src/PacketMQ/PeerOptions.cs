@@ -1,6 +1,6 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
-using PacketMQ.Connections;
+using PacketMQ.Transports;
 using PacketMQ.Wire;
 
 namespace PacketMQ;

@@ -64,18 +64,20 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
 
     /// <summary>The next connection. A client that has gone before its turn is passed over.</summary>
     /// <exception cref="SocketException">
-    /// The system can't accept now, for want of descriptors (<see cref="SocketError.TooManyOpenSockets"/>) or memory. The
-    /// listener is still good: try again a little later.
+    /// The system can't accept now, for want of descriptors (<see cref="SocketError.TooManyOpenSockets"/>) or memory, or got one of the last
+    /// descriptors for the client, which is cut off then. The listener is still good: try again a little later.
     /// </exception>
     public async ValueTask<TransportConnection> AcceptAsync(CancellationToken cancellationToken)
     {
         while (true)
         {
             Socket? socket = null;
+            bool isOneOfTheLast = false;
             try
             {
                 socket = await _socket.AcceptAsync(cancellationToken).ConfigureAwait(false);
-                if (Admits(socket))
+                isOneOfTheLast = DescriptorLimit.IsAlmostReachedBy(socket.Handle);
+                if (!isOneOfTheLast && Admits(socket))
                     return new SocketConnection(socket);
                 socket.Dispose();
             }
@@ -84,6 +86,9 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
             {
                 socket?.Dispose();
             }
+
+            if (isOneOfTheLast)
+                throw new SocketException((int)SocketError.TooManyOpenSockets);
         }
     }
 

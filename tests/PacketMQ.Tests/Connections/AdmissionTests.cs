@@ -4,6 +4,7 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Logging.Testing;
 using PacketMQ.Connections;
 using PacketMQ.Tests.Support;
+using PacketMQ.Transports;
 using PacketMQ.Wire;
 
 namespace PacketMQ.Tests.Connections;
@@ -157,6 +158,14 @@ public sealed class AdmissionTests
     [InlineData(256L, 128)]
     [InlineData(64L, 16)]
     public void The_default_cap_is_below_the_limit_of_open_files(long? limit, int expected) => Assert.Equal(expected, DescriptorLimit.ForLimit(limit));
+
+    [Theory]
+    [InlineData(100_000, null, false)]
+    [InlineData(239, 256L, false)]
+    [InlineData(240, 256L, true)]
+    [InlineData(255, 256L, true)]
+    public void The_last_descriptors_are_for_the_runtime(int descriptor, long? limit, bool isOneOfThem)
+        => Assert.Equal(isOneOfThem, DescriptorLimit.IsAlmostReachedBy(descriptor, limit));
 
     [Fact]
     public void The_limit_of_open_files_is_read()

@@ -1,6 +1,6 @@
 using System.Globalization;
 
-namespace PacketMQ.Connections;
+namespace PacketMQ.Transports;
 
 /// <summary>How many files and sockets the system lets this process have open.</summary>
 internal static class DescriptorLimit
@@ -10,11 +10,21 @@ internal static class DescriptorLimit
     // What the runtime and a small application have open besides, and what must stay free for new work.
     private const int Reserved = 128;
 
+    // At the limit the runtime aborts the process: it can't begin a thread without a descriptor, nor load an assembly.
+    private const int Spare = 16;
+
+    private static readonly long? Limit = Read();
+
     /// <summary>
     /// How many connections a peer takes by default: 80 % of the limit, and at least 128 less than it, because a process that has run into
     /// it fails in places that nobody thought of.
     /// </summary>
-    public static int DefaultMaxConnections { get; } = ForLimit(Read());
+    public static int DefaultMaxConnections { get; } = ForLimit(Limit);
+
+    /// <summary>Whether a descriptor is one of the last: the system always gives out the lowest that is free.</summary>
+    public static bool IsAlmostReachedBy(IntPtr descriptor) => IsAlmostReachedBy(descriptor, Limit);
+
+    public static bool IsAlmostReachedBy(IntPtr descriptor, long? limit) => descriptor >= limit - Spare;
 
     public static int ForLimit(long? limit)
         => limit is { } descriptors
