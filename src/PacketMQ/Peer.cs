@@ -298,11 +298,10 @@ public abstract class Peer : IAsyncDisposable
                 seat.Leave();
         }
 
-        // The work of a connection is nobody's work item: it must not go on with what the caller's context holds for as long as it lives.
-        if (connection is null)
-            ThreadPool.UnsafeQueueUserWorkItem(static transport => _ = RefuseAsync(transport), transport, preferLocal: false);
-        else
-            ThreadPool.UnsafeQueueUserWorkItem(static connection => _ = connection.RunAsync(), connection, preferLocal: false);
+        // Its work must not go on with what the caller's context holds, for as long as it lives. Task.Run, because what goes wrong for want
+        // of memory then stays in the task, where a bare work item would end the process.
+        using (ExecutionContext.SuppressFlow())
+            _ = connection is null ? Task.Run(() => RefuseAsync(transport)) : Task.Run(connection.RunAsync);
         return connection;
 
         static async Task RefuseAsync(TransportConnection transport)
