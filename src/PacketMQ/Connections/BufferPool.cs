@@ -72,7 +72,10 @@ internal sealed class BufferPool : ArrayPool<byte>
         }
     }
 
-    /// <summary>Lets half of what waits go, the larger half of an odd number.</summary>
+    /// <summary>
+    /// Lets half of what waits go, the larger half of an odd number. It allocates nothing: the finalizer calls it, when memory may be all
+    /// gone, and an exception there ends the process.
+    /// </summary>
     public void Trim()
     {
         using (_gate.Hold())
@@ -81,8 +84,6 @@ internal sealed class BufferPool : ArrayPool<byte>
             {
                 for (int going = (arrays.Count + 1) / 2; going > 0; going--)
                     _kept -= arrays.Pop().Length;
-                if (arrays.Count == 0)
-                    arrays.TrimExcess();
             }
         }
     }

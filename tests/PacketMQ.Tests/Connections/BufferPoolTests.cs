@@ -15,6 +15,22 @@ public sealed class BufferPoolTests
         => Assert.Equal(length, new BufferPool().Rent(asked).Length);
 
     [Fact]
+    public void Trimming_allocates_nothing()
+    {
+        Assert.InRange(TrimOne(), 0, long.MaxValue); // compiles it
+        Assert.Equal(0, TrimOne());
+
+        static long TrimOne()
+        {
+            var pool = new BufferPool();
+            pool.Return(pool.Rent(8_000));
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            pool.Trim();
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
+    }
+
+    [Fact]
     public void What_was_given_back_is_rented_again()
     {
         var pool = new BufferPool();
