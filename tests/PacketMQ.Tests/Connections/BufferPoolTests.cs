@@ -17,7 +17,7 @@ public sealed class BufferPoolTests
     [Fact]
     public void Trimming_allocates_nothing()
     {
-        Assert.InRange(TrimOne(), 0, long.MaxValue); // compiles it
+        TrimOne(); // compiles it
         Assert.Equal(0, TrimOne());
 
         static long TrimOne()
