@@ -55,7 +55,7 @@ public sealed class PacketMq : Peer
     public override async Task<PeerClient> ConnectAsync(int port, Scenario scenario)
     {
         var client = new Client();
-        if (scenario.Work is Work.Many or Work.Accept)
+        if (scenario.Work is Work.Many or Work.Accept or Work.W4)
         {
             // Thousands of connections of one process: one client has them all.
             Connection connection = await _shared.Value.Peer.ConnectAsync("127.0.0.1", port);

@@ -8,7 +8,7 @@ namespace PeerBench.Sweeps;
 /// Does the cost grow linearly? One way, client to server, over numbers of connections, sizes of payload and numbers of threads.
 /// Rounds, then values, then peers, so that the peers of one row are measured one right after the other.
 /// </summary>
-public sealed class SweepRun(IReadOnlyList<Candidate> peers, int rounds, double seconds)
+public sealed class SweepRun(IReadOnlyList<Candidate> peers, int rounds, double seconds, double warmUp)
 {
     public const string Connections = "connections, one message on each in turn";
     public const string ConnectionsInRuns = "connections, 64 messages on each in turn";
@@ -93,8 +93,8 @@ public sealed class SweepRun(IReadOnlyList<Candidate> peers, int rounds, double 
             return (sent, sent / got["since_first"]);
         }
 
-        await SendAsync(100_000_000, 1.0);
-        double rate = (await SendAsync(100_000_000, 0.5)).Rate;
+        await SendAsync(10_000_000_000, warmUp);
+        double rate = (await SendAsync(10_000_000_000, 0.5)).Rate;
         await pair.Server.AskAsync("mark");
         await pair.Client.AskAsync("mark");
         (double count, rate) = await SendAsync(Math.Max(100, (long)(rate * seconds)), AgentProcess.Patience);
