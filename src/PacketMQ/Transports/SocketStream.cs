@@ -7,11 +7,17 @@ namespace PacketMQ.Transports;
 /// <summary>
 /// The encrypted side of a TLS connection: a non-blocking socket as the stream that an SslStream reads and writes. It receives straight
 /// into the reader's memory; a read of zero bytes waits until there is something to receive. Writes go through the socket's own pipe
-/// writer: a cancelled one is kept there and never torn, so that the records stay whole. One reader and one writer at a time.
+/// writer, where the records of one batch gather, so that they leave in one system call: a cancelled one is kept there and never torn, so
+/// that the records stay whole. One reader and one writer at a time.
 /// </summary>
 internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeReader reader, SocketPipeWriter writer) : Stream
 {
+    // A batch of the send queue: four records.
+    private const int MostGathered = 64 * 1024;
+    private const int RecordBytes = 16 * 1024;
+
     private bool _keepsWrites;
+    private bool _gathers;
     private int _firstCount;
 
     /// <summary>The first four bytes that came, big-endian; they tell what the other side speaks.</summary>
@@ -57,8 +63,34 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        if (!_gathers || writer.UnflushedBytes + buffer.Length > MostGathered)
+            return SendAsync(buffer, cancellationToken);
+        Keep(buffer.Span);
+        return default;
+    }
+
+    /// <summary>
+    /// From here to <see cref="EndGathering"/> records wait for each other, if <paramref name="plainBytes"/> make more than one: a system call
+    /// for each, and waking the receiver, costs more than a copy.
+    /// </summary>
+    public void BeginGathering(int plainBytes)
+    {
+        _gathers = plainBytes > RecordBytes;
+        if (_gathers)
+            writer.GetSpan(MostGathered);
+    }
+
+    public void EndGathering() => _gathers = false;
+
+    /// <summary>Sends what has gathered.</summary>
+    public ValueTask SendGatheredAsync(CancellationToken cancellationToken)
+        => writer.UnflushedBytes == 0 ? default : SendAsync(ReadOnlyMemory<byte>.Empty, cancellationToken);
+
+    private ValueTask SendAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken)
+    {
         if (_keepsWrites || cancellationToken.IsCancellationRequested)
         {
+            _keepsWrites = true;
             Keep(buffer.Span);
             return default;
         }
@@ -185,7 +217,6 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
 
     private void Keep(ReadOnlySpan<byte> bytes)
     {
-        _keepsWrites = true;
         bytes.CopyTo(writer.GetSpan(bytes.Length));
         writer.Advance(bytes.Length);
     }

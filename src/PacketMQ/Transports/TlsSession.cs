@@ -127,7 +127,17 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
         Enter();
         try
         {
-            await ssl.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
+            stream.BeginGathering(bytes.Length);
+            try
+            {
+                await ssl.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
+            }
+            finally
+            {
+                stream.EndGathering();
+            }
+
+            await stream.SendGatheredAsync(cancellationToken).ConfigureAwait(false);
         }
         catch (Exception exception) when (!stream.HasFailedToWrite)
         {
