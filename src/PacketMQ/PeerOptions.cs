@@ -104,8 +104,8 @@ public sealed record PeerOptions
     public int? MaxPendingHandshakes { get; init; } = 1_024;
 
     /// <summary>
-    /// How many of them may come from one address, which for IPv6 is a network of 64 bits; <see langword="null"/>: any number. Programs of the
-    /// same machine are not counted. Default 64.
+    /// How many of them may come from one address, which for IPv6 is a network of 64 bits; <see langword="null"/>: any number. Who
+    /// comes over a loopback address or a Unix socket is not counted. Default 64.
     /// </summary>
     public int? MaxPendingHandshakesPerAddress { get; init; } = 64;
 
