@@ -54,6 +54,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         _session = new Session(_registry.Contract, peer.SessionLimits, needsApproval: options.Authenticate is not null);
         _buffers = new BufferAccount(peer.Buffers, this);
         transport.UsePool(_buffers);
+        Objects = new PacketObjects(this);
         transport.UseSpin(options.ReceiveSpin);
         _sendQueue = new SendQueue(transport.Output, options, _buffers, this);
         _sender = new PacketSender(this, _session, _sendQueue, _decision, options);
@@ -122,6 +123,15 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     internal long IncompleteBytes => _loop.IncompleteBytes;
 
     internal long HeldBytes => _buffers.Held;
+
+    /// <summary>What the objects of the packet in hand count to.</summary>
+    internal PacketObjects Objects { get; }
+
+    /// <summary>Whether it ends because all connections together hold too much, and this one the most.</summary>
+    internal bool IsEvicted => _buffers.IsEvicted;
+
+    /// <summary>Counts what it holds beside its buffers, or holds no more.</summary>
+    internal void CountBytes(long change) => _buffers.Add(change);
 
     internal PacketSender Sender => _sender;
 

@@ -110,10 +110,10 @@ public sealed record PeerOptions
     public int? MaxPendingHandshakesPerAddress { get; init; } = 64;
 
     /// <summary>
-    /// How many bytes all socket connections of the process may hold in their buffers; <see langword="null"/>: any number. From seven eighths
-    /// of it this peer takes no new connections; above it, it closes those of its own that hold the most, both as
-    /// <see cref="CloseReason.Overloaded"/>. At least <see cref="MaxFrameBytes"/> and <see cref="MaxPendingSendBytes"/>; default a quarter of
-    /// the memory that the garbage collector may use, and at least 16 MiB.
+    /// How many bytes all socket connections of the process may hold in their buffers, and all connections in the dynamic values that their
+    /// handlers are busy with; <see langword="null"/>: any number. From seven eighths of it this peer takes no new connections; above it, it
+    /// closes those of its own that hold the most, both as <see cref="CloseReason.Overloaded"/>. At least <see cref="MaxFrameBytes"/> and
+    /// <see cref="MaxPendingSendBytes"/>; default a quarter of the memory that the garbage collector may use, and at least 16 MiB.
     /// </summary>
     public long? MaxTotalBufferedBytes { get; init; } = Math.Max(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4, 16 * 1024 * 1024);
 

@@ -58,7 +58,7 @@ internal static class PayloadTarget
 
     private static (object? Value, CloseReason? Refusal, long Taken, long Allocated) Measured(ReadOnlySequence<byte> payload, long fixedBytes)
     {
-        var allowance = new DynamicAllowance(payload.Length, Factor, fixedBytes);
+        var allowance = new DynamicAllowance(payload.Length, Factor, fixedBytes: fixedBytes);
         long before = GC.GetAllocatedBytesForCurrentThread();
         object? value = null;
         PayloadException? refusal = null;

@@ -53,8 +53,8 @@ internal sealed class BufferAccount(BufferBudget budget, IBufferOwner owner) : A
 
     public void Evict()
     {
-        IsEvicted = true;
         owner.Evict();
+        IsEvicted = true; // then, so that whoever sees it finds the end decided
     }
 
     /// <summary>The connection has ended: whatever it did not give back is garbage, and counts no more.</summary>

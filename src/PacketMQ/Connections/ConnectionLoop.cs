@@ -22,7 +22,7 @@ internal sealed class ConnectionLoop(
 
     // A reply waits at most about this long for the rest of its batch.
     private readonly long _corkTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 500);
-    private readonly PacketDispatcher _dispatcher = new(connection, options, logger);
+    private readonly PacketDispatcher _dispatcher = new(connection, options, logger, connection.Objects);
     private readonly ControlBuffer _control = new();
     private readonly PipeReader _input = transport.Input;
     private readonly Authentication? _authentication = options.Authenticate is null ? null : new(connection, options, logger);
@@ -179,6 +179,7 @@ internal sealed class ConnectionLoop(
     {
         _corkedSince = 0;
         sendQueue.Cork();
+        connection.Objects.Begin();
         try
         {
             while (decision.Request is null)
@@ -219,11 +220,13 @@ internal sealed class ConnectionLoop(
             }
 
             SendControl();
+            connection.Objects.GiveBack();
             pending = default;
             return false;
         }
         finally
         {
+            connection.Objects.End();
             sendQueue.Uncork();
         }
     }
@@ -270,6 +273,7 @@ internal sealed class ConnectionLoop(
                     }
 
                     running = null;
+                    connection.Objects.GiveBack();
                     if (sendQueue.HasCorkedFrames)
                         UncorkInTime();
                 }

@@ -11,7 +11,11 @@ namespace PacketMQ.Dispatch;
 /// Leads a packet of one connection to its handler. What the other side did wrong comes out as <see cref="ProtocolException"/>; what
 /// the handler did wrong stays here, unless the options say that it ends the connection.
 /// </summary>
-internal sealed class PacketDispatcher(Connection connection, PeerOptions options, ILogger logger)
+/// <param name="connection">Whose packets they are.</param>
+/// <param name="options">Its peer's.</param>
+/// <param name="logger">Its peer's.</param>
+/// <param name="objects">What the objects of a packet count to until its handler has completed; null for packets that did not arrive on the connection.</param>
+internal sealed class PacketDispatcher(Connection connection, PeerOptions options, ILogger logger, PacketObjects? objects = null)
 {
     private PacketRoute? _lastRoute; // most packets follow one of their own kind
 
@@ -27,6 +31,7 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
             if (!handling.IsCompletedSuccessfully)
                 return FollowAsync(handling, route);
             handling.GetAwaiter().GetResult(); // a pooled task source wants to be asked
+            objects?.GiveBack();
             return default;
         }
         catch (Exception exception)
@@ -143,8 +148,11 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     /// <summary>What becomes of a packet whose decoding or handler threw.</summary>
     public void Failed(PacketRoute route, Exception exception)
     {
+        objects?.GiveBack();
         if (exception is not PayloadException unfit)
             HandlerFailed(route, exception);
+        else if (connection.IsEvicted)
+            return; // the end is decided, and reading the payload may have stopped because of it
         else if (IsToBeTold(options.UnfitPayload, unfit.Reason))
             Refuse(options.UnfitPayload, unfit.Reason, route.Name, $"The payload of '{route.Name}' does not fit: {unfit.Message}", unfit);
     }
@@ -159,6 +167,10 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         catch (Exception exception)
         {
             HandlerFailed(route, exception);
+        }
+        finally
+        {
+            objects?.GiveBack();
         }
     }
 

@@ -6,13 +6,19 @@ namespace PacketMQ.Serialization;
 /// What the objects of one payload's dynamic values may still take. Each object's size is taken before the object is made, so that what is
 /// decoded never takes more than <see cref="PeerOptions.MaxDynamicExpansion"/> says.
 /// </summary>
-/// <remarks>The sizes are those of a 64-bit process; a 32-bit one needs less.</remarks>
+/// <remarks>
+/// The sizes are those of a 64-bit process; a 32-bit one needs less. What is taken counts to an <see cref="IObjectBudget"/>, in steps: the
+/// first <see cref="FixedBytes"/> are free, and once they do not suffice, they count too.
+/// </remarks>
 internal struct DynamicAllowance
 {
     public const int DefaultExpansion = 16;
 
     /// <summary>What every payload may take, so that the small ones need not be looked at.</summary>
     public const int FixedBytes = 65_536;
+
+    /// <summary>How much is counted at a time, or a multiple of it.</summary>
+    public const int StepBytes = 65_536;
 
     /// <summary>A number or a <see cref="DateTime"/> as an object: its header, its type, 8 bytes.</summary>
     public const int BoxBytes = 24;
@@ -28,19 +34,24 @@ internal struct DynamicAllowance
     private readonly long _payloadBytes;
     private readonly long _maxBytes;
     private readonly long _fixedBytes;
+    private readonly IObjectBudget? _budget;
+    private long _counted; // what is counted, or free, and not taken yet; below 0 once the whole did not suffice
+    private long _uncounted;
 
     /// <param name="payloadBytes">The whole payload's.</param>
     /// <param name="maxExpansion">How many times these; null: unlimited.</param>
+    /// <param name="budget">What they count to as well, if anything.</param>
     /// <param name="fixedBytes">And how many bytes more.</param>
-    public DynamicAllowance(long payloadBytes, int? maxExpansion, long fixedBytes = FixedBytes)
+    public DynamicAllowance(long payloadBytes, int? maxExpansion, IObjectBudget? budget = null, long fixedBytes = FixedBytes)
     {
-        (_payloadBytes, _fixedBytes) = (payloadBytes, fixedBytes);
+        (_payloadBytes, _fixedBytes, _budget) = (payloadBytes, fixedBytes, budget);
         _maxBytes = maxExpansion is { } factor ? (factor * payloadBytes) + fixedBytes : long.MaxValue;
-        Left = _maxBytes;
+        _counted = Math.Min(_maxBytes, FixedBytes);
+        _uncounted = _maxBytes - _counted;
     }
 
     /// <summary>Bytes; below 0 once it did not suffice.</summary>
-    public long Left { get; private set; }
+    public readonly long Left => _counted + _uncounted;
 
     public readonly long Taken => _maxBytes - Left;
 
@@ -59,12 +70,27 @@ internal struct DynamicAllowance
         Take(PairsMapBytes + ArrayHeaderBytes + (16L * count) + (slots == 0 ? 0 : ArrayHeaderBytes + (4L * slots)));
     }
 
-    /// <exception cref="PayloadException">It does not suffice.</exception>
+    /// <exception cref="PayloadException">It does not suffice, or the budget wants no more of it.</exception>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Take(long bytes)
     {
-        if ((Left -= bytes) < 0)
+        if ((_counted -= bytes) < 0)
+            Count();
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Count()
+    {
+        long missing = -_counted;
+        if (missing > _uncounted)
             throw Exceeded();
+        long free = Math.Min(_maxBytes, FixedBytes);
+        bool isFirst = _uncounted == _maxBytes - free;
+        long step = Math.Min(_uncounted, (missing + StepBytes - 1) & -StepBytes);
+        _counted += step;
+        _uncounted -= step;
+        if (_budget?.TryTake(isFirst ? free + step : step) is false)
+            throw new PayloadException(CloseReason.Overloaded, "Reading stopped: the connection ends, because all together hold too much.");
     }
 
     private readonly PayloadException Exceeded() => new(

@@ -27,19 +27,20 @@ internal static class DynamicCodec
     /// <summary>Reads the one msgpack value that the payload is. The result shares no memory with the payload.</summary>
     /// <param name="payload">The value's bytes.</param>
     /// <param name="maxExpansion">How many times these, and 64 KiB, the objects may take; null: unlimited.</param>
+    /// <param name="budget">What they count to as well, if anything.</param>
     /// <returns>
     /// <see langword="null"/>, <see cref="bool"/>, <see cref="long"/> (<see cref="ulong"/> where that is too small),
     /// <see cref="float"/>, <see cref="double"/>, <see cref="string"/>, <c>byte[]</c>, <c>object?[]</c>,
     /// <see cref="PacketMap"/>, <see cref="DateTime"/> in UTC or <see cref="PacketExtension"/>.
     /// </returns>
-    /// <exception cref="PayloadException">A map has a key twice, or one that can't be a key; the objects would take too much.</exception>
-    public static object? Read(in ReadOnlySequence<byte> payload, int? maxExpansion = DynamicAllowance.DefaultExpansion)
+    /// <exception cref="PayloadException">A map has a key twice, or one that can't be a key; the objects would take too much, or the budget wants no more.</exception>
+    public static object? Read(in ReadOnlySequence<byte> payload, int? maxExpansion = DynamicAllowance.DefaultExpansion, IObjectBudget? budget = null)
     {
-        var allowance = new DynamicAllowance(payload.Length, maxExpansion);
+        var allowance = new DynamicAllowance(payload.Length, maxExpansion, budget);
         return Read(payload, ref allowance);
     }
 
-    /// <inheritdoc cref="Read(in ReadOnlySequence{byte}, int?)"/>
+    /// <inheritdoc cref="Read(in ReadOnlySequence{byte}, int?, IObjectBudget?)"/>
     public static object? Read(in ReadOnlySequence<byte> payload, ref DynamicAllowance allowance)
     {
         var reader = new MessagePackReader(payload);

@@ -55,22 +55,26 @@ internal sealed class TypedCodec<T>
     /// <param name="payload">One well-formed msgpack value. It is not changed, and the result shares no memory with it.</param>
     /// <param name="hasBinaryKeys">Whether some map in it has a BIN key; then the payload is read from a copy with STR in their place.</param>
     /// <param name="maxExpansion">How many times the payload's bytes, and 64 KiB, all dynamic values in it may take as objects; null: unlimited.</param>
+    /// <param name="budget">What these count to as well, if anything. The objects of the type itself do not: nobody knows their size.</param>
     /// <exception cref="PayloadException">The payload does not fit the type, a field came twice, or dynamic values would take too much.</exception>
-    public T Read(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, int? maxExpansion = DynamicAllowance.DefaultExpansion)
+    public T Read(
+        in ReadOnlySequence<byte> payload, bool hasBinaryKeys, int? maxExpansion = DynamicAllowance.DefaultExpansion, IObjectBudget? budget = null)
     {
         try
         {
             // Some of the serializer's converters check less when a value lies across segments (a Guid that is too short, text behind a
             // decimal's digits), and how the network cut a payload must not decide what it is.
-            return hasBinaryKeys || !payload.IsSingleSegment ? DecodeCopy(payload, hasBinaryKeys, maxExpansion) : Decode(payload, maxExpansion);
+            return hasBinaryKeys || !payload.IsSingleSegment
+                ? DecodeCopy(payload, hasBinaryKeys, maxExpansion, budget)
+                : Decode(payload, maxExpansion, budget);
         }
         catch (Exception e) when (e is not PayloadException && Cause(e) is not OutOfMemoryException)
         {
-            throw Refusal(e, payload, maxExpansion);
+            throw Refusal(e, payload, maxExpansion, budget);
         }
     }
 
-    private T DecodeCopy(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, int? maxExpansion)
+    private T DecodeCopy(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, int? maxExpansion, IObjectBudget? budget)
     {
         int length = checked((int)payload.Length);
         byte[] copy = ArrayPool<byte>.Shared.Rent(length);
@@ -79,7 +83,7 @@ internal sealed class TypedCodec<T>
             payload.CopyTo(copy);
             if (hasBinaryKeys)
                 BinaryKeys.ToText(copy.AsSpan(0, length));
-            return Decode(new ReadOnlySequence<byte>(copy, 0, length), maxExpansion);
+            return Decode(new ReadOnlySequence<byte>(copy, 0, length), maxExpansion, budget);
         }
         finally
         {
@@ -87,13 +91,13 @@ internal sealed class TypedCodec<T>
         }
     }
 
-    private T Decode(in ReadOnlySequence<byte> payload, int? maxExpansion)
+    private T Decode(in ReadOnlySequence<byte> payload, int? maxExpansion, IObjectBudget? budget)
     {
         var reader = new MessagePackReader(payload);
         // A struct would silently become its default value.
         if (reader.IsNil && !AllowsNull)
             throw new PayloadException(CloseReason.TypeMismatch, $"A payload is nil where a {typeof(T)} is expected.");
-        T? value = Deserialize(ref reader, payload.Length, maxExpansion);
+        T? value = Deserialize(ref reader, payload.Length, maxExpansion, budget);
         if (!reader.End)
         {
             throw new PayloadException(
@@ -105,14 +109,14 @@ internal sealed class TypedCodec<T>
             : value!;
     }
 
-    private T? Deserialize(ref MessagePackReader reader, long payloadBytes, int? maxExpansion)
+    private T? Deserialize(ref MessagePackReader reader, long payloadBytes, int? maxExpansion, IObjectBudget? budget)
     {
         // No dynamic value fits into a struct without references.
         if (!RuntimeHelpers.IsReferenceOrContainsReferences<T>())
             return PayloadSerializer.Instance.Deserialize(ref reader, _shape);
         ref DynamicAllowance current = ref TypedAllowance.Current;
         DynamicAllowance outer = current; // of a payload whose constructors read another one
-        current = new DynamicAllowance(payloadBytes, maxExpansion);
+        current = new DynamicAllowance(payloadBytes, maxExpansion, budget);
         try
         {
             return PayloadSerializer.Instance.Deserialize(ref reader, _shape);
@@ -123,24 +127,24 @@ internal sealed class TypedCodec<T>
         }
     }
 
-    private static PayloadException Refusal(Exception e, in ReadOnlySequence<byte> payload, int? maxExpansion)
+    private static PayloadException Refusal(Exception e, in ReadOnlySequence<byte> payload, int? maxExpansion, IObjectBudget? budget)
     {
         CloseReason reason = Cause(e) switch
         {
             PayloadException inner => inner.Reason,
             MessagePackSerializationException { Code: MessagePackSerializationException.ErrorCode.DoublePropertyAssignment } => CloseReason.DuplicateKey,
             // A dictionary that refuses its second equal key, or a user's constructor that refuses something else: only the payload tells.
-            ArgumentException when HasDuplicateKey(payload, maxExpansion) => CloseReason.DuplicateKey,
+            ArgumentException when HasDuplicateKey(payload, maxExpansion, budget) => CloseReason.DuplicateKey,
             _ => CloseReason.TypeMismatch,
         };
         return new PayloadException(reason, $"A payload can't become a {typeof(T)}: {Describe(e)}", e);
     }
 
-    private static bool HasDuplicateKey(in ReadOnlySequence<byte> payload, int? maxExpansion)
+    private static bool HasDuplicateKey(in ReadOnlySequence<byte> payload, int? maxExpansion, IObjectBudget? budget)
     {
         try
         {
-            DynamicCodec.Read(payload, maxExpansion);
+            DynamicCodec.Read(payload, maxExpansion, budget);
             return false;
         }
         catch (PayloadException e)

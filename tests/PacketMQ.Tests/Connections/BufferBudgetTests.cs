@@ -1,5 +1,10 @@
+using System.Buffers;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Logging.Testing;
 using PacketMQ.Connections;
+using PacketMQ.Dispatch;
+using PacketMQ.Serialization;
+using PacketMQ.Tests.Dispatch;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections;
@@ -101,6 +106,103 @@ public sealed class BufferBudgetTests
         {
             foreach (RawEnd end in hostile)
                 await end.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task Objects_that_slow_handlers_hold_close_their_connections_and_small_clients_go_on()
+    {
+        const int bound = 4_000_000;
+        long before = BufferBudget.Total;
+        var inbox = new Inbox();
+        var slow = Packet.Create(async (_, context) => await Task.Delay(Timeout.Infinite, context.ConnectionClosing));
+        await using var pair = new PeerPair(
+            Transport.TcpIPv4, Registries.Server((Registries.Name, slow), ("test:small", inbox.Packet)),
+            Registries.Client((Registries.Name, Registries.Sink()), ("test:small", Registries.Sink())),
+            new PeerOptions { MaxTotalBufferedBytes = bound + before, MaxConnections = 100 });
+        (Connection good, _) = await pair.ConnectAsync();
+        byte[] frame = RawEnd.Frame(17, PacketObjectsTests.Maps(20_000)); // 60 KB, as objects 800
+        var ends = new List<RawEnd>();
+        long highest = 0;
+        for (int i = 0; i < 16; i++)
+        {
+            try
+            {
+                RawEnd end = await RawEnd.OpenAsync(pair);
+                ends.Add(end);
+                await end.ShakeHandsAsync(Registries.Name, "test:small");
+                await end.WriteAsync(frame);
+            }
+            catch (Exception exception) when (exception is IOException or System.Net.Sockets.SocketException or Xunit.Sdk.XunitException)
+            {
+                // Turned away or closed in the middle.
+            }
+
+            highest = Math.Max(highest, BufferBudget.Total - before);
+            await good.SendAsync("test:small", i);
+            Assert.Equal((long)i, await inbox.NextAsync());
+        }
+
+        await Bounded.UntilAsync(() => BufferBudget.Total - before <= bound);
+        Assert.InRange(highest, bound / 2, bound + 2_000_000);
+        Assert.Equal(ConnectionState.Active, good.State);
+        Assert.True(pair.Server.TurnedAwayConnections > 0 || pair.ServerLost.Any(lost => lost.CloseInfo.Reason == CloseReason.Overloaded));
+        foreach (RawEnd end in ends)
+            await end.DisposeAsync();
+    }
+
+    [Theory]
+    [InlineData(RefusalAction.Close)]
+    [InlineData(RefusalAction.Skip)]
+    public async Task Who_is_closed_while_its_payload_is_read_is_not_read_on(RefusalAction unfit)
+    {
+        const int bound = 1_100_000;
+        var logs = new FakeLogCollector();
+        var packet = new InsatiablePacket();
+        await using var pair = new PeerPair(
+            Transport.Pipe, Registries.Server(packet), Registries.Client(Registries.Sink()),
+            new PeerOptions { MaxTotalBufferedBytes = bound + BufferBudget.Total, UnfitPayload = unfit, LoggerFactory = new Journal(logs) });
+        await using RawEnd raw = await RawEnd.ConnectAsync(pair, Registries.Name);
+        Connection server = await pair.NextMadeAsync();
+        Task writing = raw.WriteAsync(RawEnd.Frame(17, PacketObjectsTests.Maps(20_000)));
+
+        CloseInfo info = await server.Closed.Soon();
+        Assert.Equal((CloseReason.Overloaded, CloseInitiator.Local), (info.Reason, info.Initiator));
+        Assert.Equal(CloseReason.Overloaded, Assert.IsType<PayloadException>(packet.Stopped).Reason);
+        Assert.False(packet.WasHandled);
+        Assert.Equal(0, server.HeldBytes);
+        Assert.DoesNotContain(logs.GetSnapshot(), record => record.Id.Id == DispatchLog.PacketSkippedId || record.Id.Id == ConnectionLog.ViolatedId);
+        await writing.ContinueWith(_ => { }, TaskScheduler.Default).Soon();
+    }
+
+    /// <summary>Reads its payload again and again, so that the connection holds more than all may, until that is noticed.</summary>
+    private sealed class InsatiablePacket : Packet
+    {
+        public Exception? Stopped { get; private set; }
+
+        public bool WasHandled { get; private set; }
+
+        protected internal override object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context)
+        {
+            try
+            {
+                object? value = null;
+                var sinceBegin = System.Diagnostics.Stopwatch.StartNew();
+                while (sinceBegin.Elapsed < Bounded.Limit / 4)
+                    value = base.OnDecode(payload, context);
+                return value;
+            }
+            catch (Exception exception)
+            {
+                Stopped = exception;
+                throw;
+            }
+        }
+
+        protected internal override ValueTask OnReceiveAsync(object? data, PacketContext context)
+        {
+            WasHandled = true;
+            return default;
         }
     }
 }

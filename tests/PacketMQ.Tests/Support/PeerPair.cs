@@ -38,6 +38,9 @@ internal sealed class PeerPair : IAsyncDisposable
 
     public ClientPeer Client { get; }
 
+    /// <summary>Of the pipes, if these are the transport.</summary>
+    public PipeOptions? PipeOptions { get; init; }
+
     /// <summary>What the server's made callback does.</summary>
     public Func<Connection, ValueTask> ServerMadeHook { get; set; } = _ => default;
 
@@ -82,7 +85,7 @@ internal sealed class PeerPair : IAsyncDisposable
             case Transport.Memory:
                 return ((MemoryClient)Client).ConnectAsync((MemoryServer)Server, cancellationToken);
             case Transport.Pipe:
-                (IDuplexPipe near, IDuplexPipe far) = CrossedPipes();
+                (IDuplexPipe near, IDuplexPipe far) = CrossedPipes(PipeOptions);
                 Observe(Server.AttachAsync(far, CancellationToken.None));
                 return Client.AttachAsync(near, cancellationToken);
             default:
@@ -100,7 +103,7 @@ internal sealed class PeerPair : IAsyncDisposable
                 Server.Begin(far);
                 return near;
             case Transport.Pipe:
-                (IDuplexPipe nearPipe, IDuplexPipe farPipe) = CrossedPipes();
+                (IDuplexPipe nearPipe, IDuplexPipe farPipe) = CrossedPipes(PipeOptions);
                 Observe(Server.AttachAsync(farPipe));
                 return new PipeConnection(nearPipe);
             case Transport.Tls:

@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+using PacketMQ.Serialization;
+
+namespace PacketMQ.Dispatch;
+
+/// <summary>
+/// The objects of the packet that a connection has in hand, as far as they are dynamic values: they count to what the connection holds
+/// from before they are made until the packet's handler has completed. What is below <see cref="DynamicAllowance.FixedBytes"/> never gets here.
+/// </summary>
+/// <remarks>
+/// Only what the loop's own thread decodes while it hands out packets counts, so that nothing here needs a lock, and one packet at a time
+/// is enough. What the application decodes elsewhere, or feeds in itself, is its own and not a peer's doing.
+/// </remarks>
+internal sealed class PacketObjects(Connection connection) : IObjectBudget
+{
+    private const int NoThread = 0;
+
+    private int _thread;
+    private long _held;
+
+    /// <summary>How many bytes the packet in hand counts for.</summary>
+    public long Held => Volatile.Read(ref _held);
+
+    /// <summary>From here on this thread hands out packets.</summary>
+    public void Begin() => Volatile.Write(ref _thread, Environment.CurrentManagedThreadId);
+
+    public void End() => Volatile.Write(ref _thread, NoThread);
+
+    public bool TryTake(long bytes)
+    {
+        if (Volatile.Read(ref _thread) != Environment.CurrentManagedThreadId)
+            return true;
+        _held += bytes;
+        connection.CountBytes(bytes);
+        return !connection.IsEvicted;
+    }
+
+    /// <summary>The packet's handler has completed, or there was none.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void GiveBack()
+    {
+        if (_held != 0)
+            GiveBackHeld();
+    }
+
+    private void GiveBackHeld()
+    {
+        connection.CountBytes(-_held);
+        _held = 0;
+    }
+}
