@@ -31,7 +31,8 @@ public sealed class EchoPacket : Packet
         return context.ReplyAsync(_replyAs, data);
     }
 
-    // What goes back is the bytes, so a value that .NET has no dynamic data for (Python's None or tuples as keys) is no reason to refuse it.
+    // What goes back is the bytes, so a value that .NET has no dynamic data for (Python's None or tuples as keys) is no reason to refuse it,
+    // nor is one that takes more than PeerOptions.MaxDynamicExpansion allows.
     private string Show(in ReadOnlySequence<byte> payload, PacketContext context)
     {
         try
@@ -41,6 +42,10 @@ public sealed class EchoPacket : Packet
         catch (PayloadException exception) when (exception.Reason == CloseReason.TypeMismatch)
         {
             return $"a value that can't be shown: {exception.Message}";
+        }
+        catch (PayloadException exception) when (exception.Reason == CloseReason.TooManyItems)
+        {
+            return $"a value of {payload.Length} bytes that takes too much memory to be shown";
         }
     }
 }

@@ -31,6 +31,30 @@ public sealed class EchoAndPrintPacketTests
         Assert.EndsWith(Environment.NewLine, output.ToString());
     }
 
+    /// <summary>It is decoded only to be printed, and what is printed is bounded anyway.</summary>
+    [Theory]
+    [InlineData(Transport.Memory)]
+    [InlineData(Transport.TcpIPv4)]
+    public async Task A_payload_that_takes_more_memory_than_dynamic_values_may_is_returned_all_the_same(Transport transport)
+    {
+        byte[] payload = [0xdc, 0x27, 0x10, .. Enumerable.Range(0, 10_000).SelectMany(i => new byte[] { 0xd4, 0x01, (byte)i })];
+        var output = new StringWriter();
+        await using var pair = new PeerPair(
+            transport, Registries.Server(("a:echo", new EchoPacket("a:reply", output)), ("a:reply", Registries.Sink())), Registries.Client(Registries.Sink()));
+        await using RawEnd raw = await RawEnd.ConnectAsync(pair, "a:echo", "a:reply");
+
+        foreach (string _ in new[] { "once", "and the connection goes on" })
+        {
+            await raw.WriteAsync(RawEnd.Frame(17, payload));
+            var reply = Assert.NotNull(await raw.ReadFrameAsync());
+            Assert.Equal(18, reply.PacketId);
+            Assert.Equal(payload, reply.Payload);
+        }
+
+        string line = "Received EchoPacket: a value of 30003 bytes that takes too much memory to be shown" + Environment.NewLine;
+        Assert.Equal(line + line, output.ToString());
+    }
+
     [Fact]
     public async Task The_reply_may_be_named_by_name_id_or_object()
     {
