@@ -24,6 +24,7 @@ internal sealed class SoakServer : IAsyncDisposable
         registry.AddPacket(Traffic.EchoName, Packet.Create(EchoAsync), Traffic.EchoId);
         registry.AddPacket(Traffic.FeedName, Packet.Create(FeedAsync), Traffic.FeedId);
         registry.AddPacket(Traffic.SinkName, Packet.Create((_, _) => { }), Traffic.SinkId);
+        registry.AddPacket(Traffic.HoldName, Packet.Create(HoldAsync), Traffic.HoldId);
         _server = new Server(registry, options);
         _server.ConnectionMade += (_, _) => Interlocked.Increment(ref _made);
         _server.ConnectionLost += (sender, e) =>
@@ -69,6 +70,20 @@ internal sealed class SoakServer : IAsyncDisposable
         }
 
         return context.ReplyAsync(Traffic.EchoName, data);
+    }
+
+    private static async ValueTask HoldAsync(object? data, PacketContext context)
+    {
+        try
+        {
+            await Task.Delay(Timeout.Infinite, context.ConnectionClosing).ConfigureAwait(false);
+        }
+        catch (OperationCanceledException)
+        {
+            // As it should be.
+        }
+
+        GC.KeepAlive(data);
     }
 
     // More than a reader that has stopped reading can be sent.

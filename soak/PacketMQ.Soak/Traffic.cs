@@ -14,16 +14,21 @@ internal static class Traffic
     public const string SinkName = "soak:sink";
     public const int SinkId = 19;
 
+    /// <summary>Takes anything, and is busy with it until the connection ends.</summary>
+    public const string HoldName = "soak:hold";
+    public const int HoldId = 20;
+
     /// <summary>What a client says until it is active: INIT, PUBIDS, FINISH.</summary>
     public static byte[] Handshake { get; } =
     [
         .. Init,
         .. Frame(2,
         [
-            0x82, .. Text("adapt"), 0xc3, .. Text("idmap"), 0x87,
+            0x82, .. Text("adapt"), 0xc3, .. Text("idmap"), 0x88,
             .. Text("packetmq:handshake_init"), 0, .. Text("packetmq:softquit"), 1,
             .. Text("packetmq:handshake_pubids"), 2, .. Text("packetmq:handshake_finish"), 3,
             .. Text(EchoName), EchoId, .. Text(FeedName), FeedId, .. Text(SinkName), SinkId,
+            .. Text(HoldName), HoldId,
         ]),
         .. Frame(3, 0xc0),
     ];

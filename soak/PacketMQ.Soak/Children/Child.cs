@@ -35,6 +35,7 @@ internal static class Child
         registry.AddPacket(Traffic.EchoName, Packet.Create(onEcho ?? ((_, _) => { })), Traffic.EchoId);
         registry.AddPacket(Traffic.FeedName, Packet.Create((_, _) => { }), Traffic.FeedId);
         registry.AddPacket(Traffic.SinkName, Packet.Create((_, _) => { }), Traffic.SinkId);
+        registry.AddPacket(Traffic.HoldName, Packet.Create((_, _) => { }), Traffic.HoldId);
         return new Client(registry);
     }
 }

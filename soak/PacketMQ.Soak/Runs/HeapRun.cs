@@ -17,7 +17,8 @@ internal static class HeapRun
     [
         ("100 frames of 1 MiB that stay incomplete", 100, [.. Traffic.Handshake, .. Half()], Slow),
         ("100 connections with packets of 1 MiB", 100, Traffic.Handshake, Traffic.Frame(Traffic.SinkId, [0xc6, 0, 0x0f, 0xff, 0xf0, .. new byte[0xffff0]])),
-        ("30 connections with packets of 21 000 maps", 30, Traffic.Handshake, Traffic.Frame(Traffic.SinkId, [0xdc, 0x52, 0x08, .. Repeated([0x81, 0x01, 0x02], 21_000)])),
+        ("30 connections with packets of 21 000 maps", 30, Traffic.Handshake, Traffic.Frame(Traffic.SinkId, Maps())),
+        ("150 slow handlers that hold 21 000 maps each", 150, Traffic.Handshake, Traffic.Frame(Traffic.HoldId, Maps())),
     ];
 
     // A byte now and then, so that the frame does not stand still.
@@ -72,5 +73,5 @@ internal static class HeapRun
 
     private static byte[] Half() => [0, 0x0f, 0xff, 0xf7, 0, (byte)Traffic.SinkId, 0xc6, 0, 0x0f, 0xff, 0xf0, .. new byte[900_000]];
 
-    private static byte[] Repeated(byte[] bytes, int count) => [.. Enumerable.Repeat(bytes, count).SelectMany(piece => piece)];
+    private static byte[] Maps() => [0xdc, 0x52, 0x08, .. Enumerable.Repeat<byte[]>([0x81, 0x01, 0x02], 21_000).SelectMany(piece => piece)];
 }

@@ -64,6 +64,7 @@ internal static class ShapesRun
         }), Traffic.EchoId);
         registry.AddPacket(Traffic.FeedName, Packet.Create((_, _) => { }), Traffic.FeedId);
         registry.AddPacket(Traffic.SinkName, Packet.Create((_, _) => { }), Traffic.SinkId);
+        registry.AddPacket(Traffic.HoldName, Packet.Create((_, _) => { }), Traffic.HoldId);
         await using var server = new Server(registry);
         EndPoint endPoint = server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
         await using Client client = Children.Child.NewClient(Take);
