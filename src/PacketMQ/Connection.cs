@@ -133,6 +133,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     /// <summary>Counts what it holds beside its buffers, or holds no more.</summary>
     internal void CountBytes(long change) => _buffers.Add(change);
 
+    /// <summary>If all connections together hold too much, those that hold the most end now, this one perhaps among them.</summary>
+    internal void RelieveBuffers() => _buffers.RelieveBudget();
+
     internal PacketSender Sender => _sender;
 
     internal bool IsWaitingForTransport => _sendQueue.IsWaitingForTransport;
@@ -254,7 +257,20 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
             Farewell.SoftQuit));
 
     /// <summary>The connection's whole life. Called once, by the peer, which owns the task. It never fails.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A lack of memory ends this connection, and nothing else.")]
     internal async Task RunAsync()
+    {
+        try
+        {
+            await LiveAsync().ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            GiveUp(exception);
+        }
+    }
+
+    private async Task LiveAsync()
     {
         Current.Value = this;
         ConnectionLog.Begins(_logger, Id, RemoteEndPoint);
@@ -348,6 +364,27 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         if (_closed.Task.IsCompleted)
             return;
         ConnectionLog.LeftBehind(_logger, Id);
+        Cut();
+    }
+
+    // There was no memory even for its end. A task that failed would have a finalizer that allocates, and ends the process if it can't.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "What is left can only fail for want of memory as well.")]
+    private void GiveUp(Exception exception)
+    {
+        try
+        {
+            Forget(); // first, because it takes no memory
+            RequestClose(CloseRequest.InternalError(exception));
+            Cut();
+        }
+        catch (Exception)
+        {
+            _transport.Abort();
+        }
+    }
+
+    private void Cut()
+    {
         CloseInfo info = _decision.Request!.Info;
         _transport.Abort();
         _sendQueue.Abandon();

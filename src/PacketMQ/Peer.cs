@@ -306,8 +306,15 @@ public abstract class Peer : IAsyncDisposable
 
         static async Task RefuseAsync(TransportConnection transport)
         {
-            transport.Abort();
-            await transport.DisposeAsync().ConfigureAwait(false);
+            try
+            {
+                transport.Abort();
+                await transport.DisposeAsync().ConfigureAwait(false);
+            }
+            catch (OutOfMemoryException)
+            {
+                // Its finalizer does the rest.
+            }
         }
     }
 

@@ -51,6 +51,9 @@ internal sealed class BufferAccount(BufferBudget budget, IBufferOwner owner) : A
         }
     }
 
+    /// <summary>Called before more is taken, by who holds no gate.</summary>
+    public void RelieveBudget() => budget.RelieveNow();
+
     public void Evict()
     {
         owner.Evict();

@@ -13,7 +13,8 @@ internal sealed class BufferBudget(long? limit, RepeatedLog repeated, ILogger lo
     private static long _total; // of the process
 
     private readonly ConcurrentDictionary<BufferAccount, bool> _accounts = new(); // those that ever held something
-    private int _isRelieving;
+    private readonly Lock _relieving = new();
+    private int _isRelieving; // or will soon
 
     public static long Total => Interlocked.Read(ref _total);
 
@@ -43,7 +44,33 @@ internal sealed class BufferBudget(long? limit, RepeatedLog repeated, ILogger lo
             ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
     }
 
-    void IThreadPoolWorkItem.Execute()
+    /// <summary>
+    /// Closes those that hold the most, if all hold too much. Called by a connection that is about to take more, and holds no gate: on a busy
+    /// pool the work item waits behind the very connections that fill the buffers.
+    /// </summary>
+    public void RelieveNow()
+    {
+        if (IsExceeded)
+            Relieve();
+    }
+
+    void IThreadPoolWorkItem.Execute() => Relieve();
+
+    private void Relieve()
+    {
+        if (!_relieving.TryEnter())
+            return; // somebody does already
+        try
+        {
+            EvictMost();
+        }
+        finally
+        {
+            _relieving.Exit();
+        }
+    }
+
+    private void EvictMost()
     {
         (BufferAccount Account, long Held)[] accounts = [.. _accounts.Select(pair => (pair.Key, pair.Key.Held))];
         long excess = Total - limit.GetValueOrDefault() - accounts.Where(one => one.Account.IsEvicted).Sum(one => one.Held);

@@ -149,6 +149,8 @@ internal sealed class ConnectionLoop(
             }
 
             unread = rest.Length;
+            if (unread != 0)
+                connection.RelieveBuffers();
             Volatile.Write(ref _incompleteBytes, session.State == SessionState.Active ? unread : 0);
             Advance(rest.Start, rest.End);
             if (bytesWithoutWaiting >= FairShare)

@@ -32,6 +32,7 @@ internal sealed class PacketObjects(Connection connection) : IObjectBudget
             return true;
         _held += bytes;
         connection.CountBytes(bytes);
+        connection.RelieveBuffers();
         return !connection.IsEvicted;
     }
 

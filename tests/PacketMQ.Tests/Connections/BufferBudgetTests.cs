@@ -169,6 +169,7 @@ public sealed class BufferBudgetTests
         CloseInfo info = await server.Closed.Soon();
         Assert.Equal((CloseReason.Overloaded, CloseInitiator.Local), (info.Reason, info.Initiator));
         Assert.Equal(CloseReason.Overloaded, Assert.IsType<PayloadException>(packet.Stopped).Reason);
+        Assert.Equal(1, packet.Read); // twice is above the bound, and that is noticed at once
         Assert.False(packet.WasHandled);
         Assert.Equal(0, server.HeldBytes);
         Assert.DoesNotContain(logs.GetSnapshot(), record => record.Id.Id == DispatchLog.PacketSkippedId || record.Id.Id == ConnectionLog.ViolatedId);
@@ -180,6 +181,8 @@ public sealed class BufferBudgetTests
     {
         public Exception? Stopped { get; private set; }
 
+        public int Read { get; private set; }
+
         public bool WasHandled { get; private set; }
 
         protected internal override object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context)
@@ -189,7 +192,11 @@ public sealed class BufferBudgetTests
                 object? value = null;
                 var sinceBegin = System.Diagnostics.Stopwatch.StartNew();
                 while (sinceBegin.Elapsed < Bounded.Limit / 4)
+                {
                     value = base.OnDecode(payload, context);
+                    Read++;
+                }
+
                 return value;
             }
             catch (Exception exception)

@@ -58,7 +58,7 @@ public sealed class PacketObjectsTests
                 throw new InvalidOperationException("A handler failed.");
         });
         // The next packet's handler sees it while the first one is just done.
-        var next = Packet.Create((_, context) => { after.TrySetResult(context.Connection.Objects.Held); });
+        var next = Packet.Create((_, context) => { after.TrySetResult(HeldBy(context.Connection)); });
         await using var pair = new PeerPair(Transport.Pipe, Registries.Server((Registries.Name, packet), (After, next)), Registries.Client(Registries.Sink()))
         {
             PipeOptions = isInPieces ? InPieces : InOnePiece,
@@ -92,7 +92,7 @@ public sealed class PacketObjectsTests
     public async Task A_payload_that_is_refused_counts_no_more(bool isInPieces)
     {
         var after = Signal<long>();
-        var next = Packet.Create((_, context) => { after.TrySetResult(context.Connection.Objects.Held); });
+        var next = Packet.Create((_, context) => { after.TrySetResult(HeldBy(context.Connection)); });
         var counted = new CountingPacket();
         await using var pair = new PeerPair(
             Transport.Pipe, Registries.Server((Registries.Name, counted), (After, next)), Registries.Client(Registries.Sink()),
@@ -114,7 +114,7 @@ public sealed class PacketObjectsTests
     public async Task Small_packets_count_nothing()
     {
         var held = Signal<long>();
-        var packet = Packet.Create((_, context) => { held.TrySetResult(context.Connection.Objects.Held + context.Connection.HeldBytes); });
+        var packet = Packet.Create((_, context) => { held.TrySetResult(HeldBy(context.Connection)); });
         await using var pair = new PeerPair(Transport.Pipe, Registries.Server(packet), Registries.Client(Registries.Sink()));
         await using RawEnd raw = await RawEnd.ConnectAsync(pair, Registries.Name);
         await raw.WriteAsync(RawEnd.Frame(17, Maps(1_600)));
@@ -187,7 +187,7 @@ public sealed class PacketObjectsTests
             return context.Peer.ReceiveEncodedAsync(RawEnd.Frame(19, Maps(Big)).AsMemory(4), context.Connection);
         });
         var innerPacket = Packet.Create((_, context) => { inner.TrySetResult(context.Connection.Objects.Held); });
-        var next = Packet.Create((_, context) => { after.TrySetResult(context.Connection.Objects.Held); });
+        var next = Packet.Create((_, context) => { after.TrySetResult(HeldBy(context.Connection)); });
         await using var pair = new PeerPair(
             Transport.Pipe, Registries.Server((Registries.Name, packet), (After, next), ("test:inner", innerPacket)), Registries.Client(Registries.Sink()));
         await using RawEnd raw = await RawEnd.ConnectAsync(pair, Registries.Name, After, "test:inner");
@@ -239,6 +239,9 @@ public sealed class PacketObjectsTests
         for (int i = 0; i < count; i++)
             output.Write<byte>([0x81, 0x07, 0x07]);
     });
+
+    // Of the pipes, whose buffers do not count, nothing else is in it.
+    private static long HeldBy(Connection connection) => connection.Objects.Held + connection.HeldBytes;
 
     // The test must not go on inside of the handler, whose thread is the loop's.
     private static TaskCompletionSource<T> Signal<T>() => new(TaskCreationOptions.RunContinuationsAsynchronously);

@@ -111,6 +111,15 @@ public sealed class DynamicMemoryTests
     }
 
     [Fact]
+    public void An_array_that_is_refused_is_never_made()
+    {
+        byte[] payload = ManyOf("c0", 1, elements: 60_000); // 480 KB as an array
+        (long measured, _, CloseReason? refusal) = Read(payload, maxExpansion: 1);
+        Assert.Equal(CloseReason.TooManyItems, refusal);
+        Assert.InRange(measured, 0, 100_000);
+    }
+
+    [Fact]
     public void All_dynamic_members_of_a_typed_payload_share_one_allowance()
     {
         byte[] part = ManyOf("9107", 1, elements: 5_000);
