@@ -1,17 +1,15 @@
 namespace PacketMQ.Transports;
 
 /// <summary>
-/// What stands behind CancelPendingRead and CancelPendingFlush: a request that may come at any time, from any thread, and is taken
-/// by the running wait or else by the next one. Thread-safe; one waiter at a time. A wait may be woken once for nothing: by a request that
-/// was taken before its turn to wake came.
+/// What stands behind CancelPendingFlush: a request that may come at any time, from any thread, and is taken by the running wait or else
+/// by the next one. Thread-safe; one waiter at a time. A wait may be woken once for nothing: by a request that was taken before its turn
+/// to wake came.
 /// </summary>
-internal sealed class CancelSignal
+/// <remarks>A mutable struct: keep it in a field that is not readonly.</remarks>
+internal struct CancelSignal
 {
     private bool _requested;
     private CancellationTokenSource? _wake; // the waiter's own to change
-
-    /// <summary>Whether there is a request that nobody has taken yet.</summary>
-    public bool IsRequested => Volatile.Read(ref _requested);
 
     public void Request()
     {
@@ -23,13 +21,13 @@ internal sealed class CancelSignal
     public void Wake() => Volatile.Read(ref _wake)?.Cancel();
 
     /// <summary>Whether there was a request; it is answered with that.</summary>
-    public bool TryTake() => IsRequested && Interlocked.Exchange(ref _requested, false);
+    public bool TryTake() => Volatile.Read(ref _requested) && Interlocked.Exchange(ref _requested, false);
 
     /// <summary>The token for the next wait, already cancelled if a request has come in between. The source is made once and lasts until it is used.</summary>
     public CancellationToken PrepareWait()
     {
         CancellationTokenSource wake = _wake is { IsCancellationRequested: false } unused ? unused : new CancellationTokenSource();
         Interlocked.Exchange(ref _wake, wake);
-        return IsRequested ? new CancellationToken(canceled: true) : wake.Token;
+        return Volatile.Read(ref _requested) ? new CancellationToken(canceled: true) : wake.Token;
     }
 }

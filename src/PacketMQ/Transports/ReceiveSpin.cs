@@ -14,12 +14,12 @@ internal sealed class ReceiveSpin(Socket socket, TimeSpan time)
     private static readonly int MaxSpinning = Environment.ProcessorCount / 2;
     private static int _spinning;
 
-    /// <summary>Whether there is something to receive. False at once if enough others spin, or once <paramref name="cancel"/> is requested.</summary>
-    public bool TryWait(CancelSignal? cancel)
+    /// <summary>Whether there is something to receive. False at once if enough others spin, or once <paramref name="reader"/> is cancelled.</summary>
+    public bool TryWait(SocketPipeReader? reader)
     {
         try
         {
-            return Interlocked.Increment(ref _spinning) <= MaxSpinning && Spin(cancel);
+            return Interlocked.Increment(ref _spinning) <= MaxSpinning && Spin(reader);
         }
         finally
         {
@@ -28,14 +28,14 @@ internal sealed class ReceiveSpin(Socket socket, TimeSpan time)
     }
 
     // The system's clock, whatever the peer's TimeProvider: what is bounded here is the use of a processor.
-    private bool Spin(CancelSignal? cancel)
+    private bool Spin(SocketPipeReader? reader)
     {
         long begin = TimeProvider.System.GetTimestamp();
         try
         {
             while (!socket.Poll(0, SelectMode.SelectRead))
             {
-                if (cancel is { IsRequested: true } || TimeProvider.System.GetElapsedTime(begin) >= time)
+                if (reader is { IsCancelRequested: true } || TimeProvider.System.GetElapsedTime(begin) >= time)
                     return false;
             }
 

@@ -1,23 +1,28 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using System.Threading.Tasks.Sources;
 
 namespace PacketMQ.Transports;
 
 /// <summary>
 /// What the readers of sockets have in common. Bytes are received only when they are there; what is awaited is their arrival, which needs
-/// no buffer: so an idle connection holds none, and a cancelled wait loses nothing. Unconsumed bytes never move and belong to the
-/// consumer until AdvanceTo or Complete. One consumer at a time; <see cref="CancelPendingRead"/> and <see cref="Close"/> may come from
-/// any thread. A consumer that had to wait goes on inline on the thread that the socket's event was dispatched to: it must not block there.
+/// no buffer: so an idle connection holds none, and a cancelled read loses nothing. Unconsumed bytes never move and
+/// belong to the consumer until AdvanceTo or Complete. One consumer at a time; <see cref="CancelPendingRead"/> and <see cref="Close"/> may
+/// come from any thread. A consumer that had to wait goes on inline on the thread that the socket's event was dispatched to, where it must
+/// not block; never on that of whoever cancels.
 /// </summary>
-internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
+internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, IValueTaskSource<ReadResult>
 {
-    /// <summary>The result of a wait that was woken.</summary>
-    protected internal const int Woken = -1;
+    // Of the read that waits. Its value says nothing: the result is made when the consumer asks for it.
+    private ManualResetValueTaskSourceCore<bool> _wait;
 
-    private readonly CancelSignal _cancel = new();
     // Guarded by a lock on the buffer: who may touch it. (A lock of its own would cost every idle connection 40 bytes.)
     private Phase _phase;
+    private bool _isWaiting; // whoever sets it to false has the read, and the buffer with it: he ends the read or waits again
+    private bool _isArrivalAwaited;
+    private bool _isCancelRequested;
+    private Exception? _interruption; // why the read that waits is to fail
     private bool _completed;
     private bool _closed;
 
@@ -25,9 +30,15 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
     private bool _ended;
 
     // Reading: a read is running. Held: the consumer looks at its result until it calls AdvanceTo.
-    private enum Phase { Idle, Reading, Held }
+    private enum Phase : byte { Idle, Reading, Held }
+
+    /// <summary>Whether the running read, or else the next one, is to end at once.</summary>
+    public bool IsCancelRequested => Volatile.Read(ref _isCancelRequested);
 
     protected ReceiveBuffer Buffer { get; } = new(pool);
+
+    /// <summary>Whether <see cref="BeginWaitForArrival"/> was called and <see cref="OnArrival"/> not yet.</summary>
+    protected bool IsArrivalAwaited => Volatile.Read(ref _isArrivalAwaited);
 
     /// <summary>Takes another pool; before the first read only.</summary>
     public void UsePool(ArrayPool<byte> other) => Buffer.UsePool(other);
@@ -39,9 +50,13 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
         BeginRead();
         try
         {
-            if (TryTakeBuffered(out ReadResult result)
-                || (TryReceiveSoon(_cancel, out int count) && TryTake(count, out result)))
+            if (TryTakeBuffered(out ReadResult result))
                 return new ValueTask<ReadResult>(result);
+            if (TryReceiveSoon(out int count))
+            {
+                Take(count);
+                return new ValueTask<ReadResult>(Hold());
+            }
         }
         catch (IOException exception)
         {
@@ -49,7 +64,12 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
             return ValueTask.FromException<ReadResult>(exception);
         }
 
-        return WaitAndReceiveAsync(cancellationToken);
+        Buffer.ReturnEmptyArrays();
+        _wait.Reset();
+        _wait.RunContinuationsAsynchronously = false;
+        var reading = new ValueTask<ReadResult>(this, _wait.Version);
+        AwaitArrival();
+        return cancellationToken.CanBeCanceled ? ReadWithTokenAsync(reading, cancellationToken) : reading;
     }
 
     public override bool TryRead(out ReadResult result)
@@ -58,7 +78,15 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
         bool success = false;
         try
         {
-            return success = TryTakeBuffered(out result) || (TryReceive(hasArrived: false, out int count) && TryTake(count, out result));
+            success = TryTakeBuffered(out result);
+            if (!success && TryReceive(out int count))
+            {
+                success = true;
+                Take(count);
+                result = Hold();
+            }
+
+            return success;
         }
         finally
         {
@@ -84,7 +112,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
         }
     }
 
-    public override void CancelPendingRead() => _cancel.Request();
+    public override void CancelPendingRead() => Interrupt(failure: null);
 
     /// <summary>The consumer has let go of every slice: all buffers go back. The stream stays as it is.</summary>
     public override void Complete(Exception? exception = null)
@@ -103,7 +131,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
     /// The connection was disposed. Between two reads all buffers go back; a consumer that is in the middle of one keeps what it
     /// may be looking at, and gives it back with AdvanceTo or Complete.
     /// </summary>
-    public void Close()
+    public virtual void Close()
     {
         lock (Buffer)
         {
@@ -114,22 +142,157 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
     }
 
     /// <summary>Receives into the free space of <see cref="Buffer"/> what is there.</summary>
-    /// <param name="hasArrived">Whether <see cref="WaitForBytesAsync"/> has just said that there is something.</param>
     /// <param name="count">How many bytes; 0 at the end.</param>
     /// <returns>Whether there was something.</returns>
-    protected abstract bool TryReceive(bool hasArrived, out int count);
+    protected abstract bool TryReceive(out int count);
 
     /// <summary>As <see cref="TryReceive"/>, where a read begins: it may know that asking is useless, or spin until there is something.</summary>
-    protected abstract bool TryReceiveSoon(CancelSignal cancel, out int count);
+    protected abstract bool TryReceiveSoon(out int count);
 
-    /// <summary>Waits until there is something to receive. <see cref="Woken"/>, or an OperationCanceledException: it was woken.</summary>
-    protected abstract ValueTask<int> WaitForBytesAsync(CancellationToken wake);
+    /// <summary>As <see cref="TryReceive"/>, when something has arrived.</summary>
+    protected virtual bool TryReceiveArrived(out int count) => TryReceive(out count);
+
+    /// <summary>Waits until there is something to receive; then calls <see cref="OnArrival"/>, which may be at once.</summary>
+    protected abstract void BeginWaitForArrival();
+
+    /// <summary>
+    /// Whether <see cref="WakeArrival"/> ends the wait of a read that is interrupted, and with it the read. Otherwise the read ends at once, and
+    /// leaves the wait to the next one.
+    /// </summary>
+    protected virtual bool EndsWaits => false;
+
+    /// <summary>Sees to it that <see cref="OnArrival"/> is called soon.</summary>
+    protected virtual void WakeArrival()
+    {
+    }
 
     /// <summary>What a failed wait comes to.</summary>
     protected virtual Exception Explain(Exception exception) => exception;
 
     /// <summary>Throws why, if the connection was closed on this side.</summary>
     protected abstract void ThrowIfClosedHere();
+
+    /// <summary>The wait is over. If its read was cancelled, the next one finds what has come, or is told of the failure when it asks.</summary>
+    /// <param name="failure">Why it failed, if it did.</param>
+    /// <param name="isWoken">Nothing has come: it was interrupted.</param>
+    protected void OnArrival(Exception? failure = null, bool isWoken = false)
+    {
+        lock (Buffer)
+        {
+            _isArrivalAwaited = false;
+            if (!_isWaiting)
+                return;
+            _isWaiting = false;
+            failure ??= _interruption;
+            _interruption = null;
+        }
+
+        try
+        {
+            if (failure is null && !isWoken && TryReceiveArrived(out int count))
+            {
+                Take(count);
+            }
+            else if (failure is null)
+            {
+                AwaitArrival(); // or ends, if it was cancelled; else what came has been taken by a read before this one
+                return;
+            }
+        }
+        catch (Exception exception)
+        {
+            failure = exception;
+        }
+
+        EndWait(failure);
+    }
+
+    ReadResult IValueTaskSource<ReadResult>.GetResult(short token)
+    {
+        try
+        {
+            _wait.GetResult(token);
+            return TryTakeBuffered(out ReadResult result) ? result : Hold();
+        }
+        catch
+        {
+            EndFailedRead();
+            throw;
+        }
+    }
+
+    ValueTaskSourceStatus IValueTaskSource<ReadResult>.GetStatus(short token) => _wait.GetStatus(token);
+
+    void IValueTaskSource<ReadResult>.OnCompleted(
+        Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags)
+        => _wait.OnCompleted(continuation, state, token, flags);
+
+    // Called by whoever has the read, which somebody else may end from here on.
+    private void AwaitArrival()
+    {
+        bool isCanceled, isFirst;
+        lock (Buffer)
+        {
+            isCanceled = _isCancelRequested;
+            isFirst = !isCanceled && !_isArrivalAwaited;
+            _isWaiting = !isCanceled;
+            _isArrivalAwaited |= isFirst;
+        }
+
+        if (isCanceled)
+            EndWait(failure: null);
+        if (!isFirst)
+            return;
+        try
+        {
+            BeginWaitForArrival();
+        }
+        catch (Exception exception)
+        {
+            OnArrival(Explain(exception));
+        }
+    }
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    private async ValueTask<ReadResult> ReadWithTokenAsync(ValueTask<ReadResult> reading, CancellationToken cancellationToken)
+    {
+        using (cancellationToken.UnsafeRegister(
+            static (reader, token) => ((ReceivingPipeReader)reader!).Interrupt(new OperationCanceledException(token)), this))
+            return await reading.ConfigureAwait(false);
+    }
+
+    // Ends the read that waits, if one does; a failure of null is a request that stays for the next one otherwise.
+    private void Interrupt(Exception? failure)
+    {
+        lock (Buffer)
+        {
+            if (failure is null)
+                Volatile.Write(ref _isCancelRequested, true);
+            if (!_isWaiting)
+                return;
+            if (EndsWaits)
+                _interruption ??= failure;
+            else
+                _isWaiting = false;
+        }
+
+        if (EndsWaits)
+        {
+            WakeArrival();
+            return;
+        }
+
+        _wait.RunContinuationsAsynchronously = true;
+        EndWait(failure);
+    }
+
+    private void EndWait(Exception? failure)
+    {
+        if (failure is null)
+            _wait.SetResult(true);
+        else
+            _wait.SetException(failure);
+    }
 
     private void BeginRead()
     {
@@ -164,13 +327,13 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
     private bool TryTakeBuffered(out ReadResult result)
     {
         ThrowIfClosedHere();
-        bool isCanceled = _cancel.TryTake();
+        bool isCanceled = IsCancelRequested && Interlocked.Exchange(ref _isCancelRequested, false);
         bool success = isCanceled || _ended || Buffer.HasUnexaminedBytes;
         result = success ? Hold(isCanceled) : default;
         return success;
     }
 
-    private bool TryTake(int count, out ReadResult result)
+    private void Take(int count)
     {
         if (count > 0)
         {
@@ -180,52 +343,6 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader
         {
             _ended = true;
             Buffer.ReturnEmptyArrays();
-        }
-
-        result = Hold();
-        return true;
-    }
-
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    private async ValueTask<ReadResult> WaitAndReceiveAsync(CancellationToken cancellationToken)
-    {
-        bool success = false;
-        try
-        {
-            using CancellationTokenRegistration registration
-                = cancellationToken.UnsafeRegister(static signal => ((CancelSignal)signal!).Wake(), _cancel);
-            ReadResult result;
-            bool hasArrived;
-            do
-            {
-                CancellationToken wake = _cancel.PrepareWait();
-                cancellationToken.ThrowIfCancellationRequested(); // if that came before there was anything to wake
-                try
-                {
-                    ValueTask<int> arrival = WaitForBytesAsync(wake);
-                    if (!arrival.IsCompleted)
-                        Buffer.ReturnEmptyArrays();
-                    hasArrived = await arrival.ConfigureAwait(false) != Woken;
-                }
-                catch (OperationCanceledException)
-                {
-                    hasArrived = false;
-                }
-                catch (Exception exception)
-                {
-                    throw Explain(exception);
-                }
-
-                cancellationToken.ThrowIfCancellationRequested();
-            }
-            while (!TryTakeBuffered(out result) && !(hasArrived && TryReceive(hasArrived, out int count) && TryTake(count, out result)));
-            success = true;
-            return result;
-        }
-        finally
-        {
-            if (!success)
-                EndFailedRead();
         }
     }
 }

@@ -6,13 +6,21 @@ namespace PacketMQ.Transports;
 /// <summary>Reads a non-blocking stream socket, with no pipe between.</summary>
 internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ArrayPool<byte> pool) : ReceivingPipeReader(pool)
 {
+    private Arrival? _arrival; // since a read first had to wait
+
     // Without expectation the wait is tried first: it looks at the socket too, and needs no buffer for it.
     private bool _expectsBytes = true;
 
     /// <summary>How to ask for bytes before waiting for them; null: not at all. Set before anything is read.</summary>
     public ReceiveSpin? Spin { get; set; }
 
-    protected override bool TryReceive(bool hasArrived, out int count)
+    public override void Close()
+    {
+        base.Close();
+        _arrival?.Dispose(); // if it is pending: once it has ended
+    }
+
+    protected override bool TryReceive(out int count)
     {
         SocketError error;
         try
@@ -34,24 +42,32 @@ internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ArrayPo
         return true;
     }
 
-    protected override bool TryReceiveSoon(CancelSignal cancel, out int count)
+    protected override bool TryReceiveSoon(out int count)
     {
         count = 0;
-        return (_expectsBytes && TryReceive(hasArrived: false, out count)) || (Spin is { } spin && spin.TryWait(cancel) && TryReceive(hasArrived: true, out count));
+        return (_expectsBytes && TryReceive(out count)) || (Spin is { } spin && spin.TryWait(this) && TryReceive(out count));
     }
 
-    protected override ValueTask<int> WaitForBytesAsync(CancellationToken wake) => socket.ReceiveAsync(Memory<byte>.Empty, SocketFlags.None, wake);
-
-    protected override Exception Explain(Exception exception) => exception switch
+    protected override void BeginWaitForArrival()
     {
-        SocketException error => fault.Report(error),
-        ObjectDisposedException => fault.ToException(),
-        _ => exception,
-    };
+        _arrival ??= new Arrival(this);
+        if (!socket.ReceiveAsync(_arrival))
+            OnArrival(_arrival.SocketError);
+    }
+
+    protected override Exception Explain(Exception exception) => exception is ObjectDisposedException ? fault.ToException() : exception;
 
     protected override void ThrowIfClosedHere()
     {
         if (fault.IsClosedHere)
             throw fault.ToException();
+    }
+
+    private void OnArrival(SocketError error) => OnArrival(error == SocketError.Success ? null : fault.Report(error));
+
+    // A receive of no bytes, which ends when there are some. It captures no ExecutionContext.
+    private sealed class Arrival(SocketPipeReader reader) : SocketAsyncEventArgs(true)
+    {
+        protected override void OnCompleted(SocketAsyncEventArgs e) => reader.OnArrival(SocketError);
     }
 }

@@ -16,7 +16,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
 {
     private const int SmallestArray = 4 * 1024;
 
-    private readonly CancelSignal _cancel = new();
+    private CancelSignal _cancel;
 
     // Bytes that were written but not sent, from the pool; null while there are none and no memory is lent out.
     private byte[]? _kept;
@@ -169,7 +169,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
     private async ValueTask<FlushResult> WaitAndSendAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken)
     {
         using CancellationTokenRegistration registration
-            = cancellationToken.UnsafeRegister(static signal => ((CancelSignal)signal!).Wake(), _cancel);
+            = cancellationToken.UnsafeRegister(static writer => ((SocketPipeWriter)writer!)._cancel.Wake(), this);
         do
         {
             bool isCanceled = _cancel.TryTake();

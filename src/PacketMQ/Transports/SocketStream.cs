@@ -137,7 +137,7 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
         do
         {
             Turn?.End();
-            if (Turn is null && buffer.IsEmpty && !cancellationToken.IsCancellationRequested && reader.Spin is { } spin && spin.TryWait(cancel: null))
+            if (Turn is null && buffer.IsEmpty && !cancellationToken.IsCancellationRequested && reader.Spin is { } spin && spin.TryWait(reader: null))
                 return 0;
             try
             {

@@ -1,27 +1,67 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 
 namespace PacketMQ.Transports;
 
 /// <summary>Reads what TLS has decrypted, with no pipe between.</summary>
 internal sealed class TlsPipeReader(TlsSession session, ArrayPool<byte> pool) : ReceivingPipeReader(pool)
 {
-    protected override bool TryReceive(bool hasArrived, out int count)
+    private ConfiguredValueTaskAwaitable<int>.ConfiguredValueTaskAwaiter _arrival;
+    private Action? _onArrival;
+    private CancelSignal _wake;
+
+    // One may not ask the session while it waits.
+    protected override bool TryReceive(out int count)
     {
         count = 0;
-        if (!hasArrived && !session.HasDecryptedBytes())
-            return false;
-        count = session.ReadNow(Buffer.GetFreeMemory());
-        return true;
+        return !IsArrivalAwaited && session.HasDecryptedBytes() && TryReceiveArrived(out count);
     }
 
     // Looking costs as much as a wait that need not wait, and that is tried anyway.
-    protected override bool TryReceiveSoon(CancelSignal cancel, out int count)
+    protected override bool TryReceiveSoon(out int count)
     {
         count = 0;
         return false;
     }
 
-    protected override ValueTask<int> WaitForBytesAsync(CancellationToken wake) => session.WaitForBytesAsync(wake);
+    protected override bool TryReceiveArrived(out int count)
+    {
+        count = session.ReadNow(Buffer.GetFreeMemory());
+        return true;
+    }
+
+    protected override void BeginWaitForArrival()
+    {
+        _arrival = session.WaitForBytesAsync(_wake.PrepareWait()).ConfigureAwait(false).GetAwaiter();
+        if (_arrival.IsCompleted)
+            EndWaitForArrival();
+        else
+            _arrival.UnsafeOnCompleted(_onArrival ??= EndWaitForArrival);
+    }
+
+    // A wait that went on would decrypt what arrives while close_notify is being written, and OpenSSL does not allow both at once.
+    protected override bool EndsWaits => true;
+
+    protected override void WakeArrival() => _wake.Request();
 
     protected override void ThrowIfClosedHere() => session.ThrowIfClosedHere();
+
+    [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "The wait has completed.")]
+    private void EndWaitForArrival()
+    {
+        Exception? failure = null;
+        bool isWoken = false;
+        try
+        {
+            isWoken = _arrival.GetResult() == TlsSession.Woken;
+        }
+        catch (Exception exception)
+        {
+            failure = exception;
+        }
+
+        _wake.TryTake();
+        OnArrival(failure, isWoken);
+    }
 }

@@ -11,6 +11,9 @@ namespace PacketMQ.Transports;
 /// </summary>
 internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposable
 {
+    /// <summary>The result of a wait that was interrupted.</summary>
+    public const int Woken = -1;
+
     private readonly Lock _gate = new();
     private int _users; // guarded by the gate
     private bool _disposed;
@@ -52,7 +55,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
 
     public void ThrowIfClosedHere() => stream.ThrowIfClosedHere();
 
-    /// <summary>Waits, without a buffer, until <see cref="ReadNow"/> has something to give. <see cref="ReceivingPipeReader.Woken"/>: it was interrupted.</summary>
+    /// <summary>Waits, without a buffer, until <see cref="ReadNow"/> has something to give. <see cref="Woken"/>: it was interrupted.</summary>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     public async ValueTask<int> WaitForBytesAsync(CancellationToken wake)
     {
@@ -67,7 +70,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
         }
         catch (OperationCanceledException) when (wake.IsCancellationRequested)
         {
-            return ReceivingPipeReader.Woken;
+            return Woken;
         }
         catch (Exception exception) when (Explain(exception) is var cause)
         {
@@ -86,7 +89,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
     public bool HasDecryptedBytes()
     {
         ValueTask<int> wait = WaitForBytesAsync(new CancellationToken(canceled: true));
-        return wait.IsCompleted ? wait.GetAwaiter().GetResult() != ReceivingPipeReader.Woken : throw new InvalidOperationException("A cancelled wait does not wait.");
+        return wait.IsCompleted ? wait.GetAwaiter().GetResult() != Woken : throw new InvalidOperationException("A cancelled wait does not wait.");
     }
 
     /// <summary>Reads what was decrypted; 0 at the end. Only after a wait has said that there is something.</summary>

@@ -64,9 +64,9 @@ public sealed class ReceiveSpinTests
         using (left)
         using (right)
         {
-            var cancel = new CancelSignal();
-            Task<bool> spin = Spin(left, Long, cancel);
-            cancel.Request();
+            SocketPipeReader reader = Reader(left);
+            Task<bool> spin = Spin(left, Long, reader);
+            reader.CancelPendingRead();
             Assert.False(await spin.Soon());
         }
     }
@@ -109,12 +109,12 @@ public sealed class ReceiveSpinTests
         using (left)
         using (right)
         {
-            var cancel = new CancelSignal();
-            Task<bool>[] spins = [.. Enumerable.Range(0, most + 3).Select(_ => Spin(left, Long, cancel))];
+            SocketPipeReader reader = Reader(left);
+            Task<bool>[] spins = [.. Enumerable.Range(0, most + 3).Select(_ => Spin(left, Long, reader))];
             // The others do not wait for a turn: they go at once, and their reads wait as if there were no spinning.
             await Bounded.UntilAsync(() => spins.Count(spin => spin.IsCompleted) == 3);
             Assert.Equal(most, spins.Count(spin => !spin.IsCompleted));
-            cancel.Request();
+            reader.CancelPendingRead();
             Assert.All(await Task.WhenAll(spins).Soon(), Assert.False);
         }
     }
@@ -147,7 +147,9 @@ public sealed class ReceiveSpinTests
     }
 
     // On a thread of its own: it blocks one.
-    private static Task<bool> Spin(Socket socket, TimeSpan time, CancelSignal? cancel = null)
+    private static Task<bool> Spin(Socket socket, TimeSpan time, SocketPipeReader? reader = null)
         => Task.Factory.StartNew(
-            () => new ReceiveSpin(socket, time).TryWait(cancel ?? new CancelSignal()), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+            () => new ReceiveSpin(socket, time).TryWait(reader ?? Reader(socket)), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private static SocketPipeReader Reader(Socket socket) => new(socket, new SocketFault(), System.Buffers.ArrayPool<byte>.Shared);
 }

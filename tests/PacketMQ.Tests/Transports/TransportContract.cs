@@ -61,6 +61,93 @@ public abstract class TransportContract : TransportEndsContract
         }
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public async Task A_cancelling_that_races_with_an_arrival_ends_one_read_and_loses_nothing(int seed)
+    {
+        const int Count = 3_000;
+        (TransportConnection left, TransportConnection right) = await ConnectAsync();
+        await using (left)
+        await using (right)
+        {
+            int cancelled = 0;
+            Task write = Task.Run(async () =>
+            {
+                var random = new Random(seed);
+                for (int i = 0; i < Count; i++)
+                {
+                    await left.Output.WriteAsync(Pattern.Bytes(i, 1), Cancelled);
+                    Thread.SpinWait(random.Next(1_000));
+                }
+            }, Cancelled);
+            Task cancel = Task.Run(() =>
+            {
+                var random = new Random(seed + 100);
+                while (!write.IsCompleted)
+                {
+                    right.Input.CancelPendingRead();
+                    cancelled++;
+                    Thread.SpinWait(random.Next(1_000));
+                }
+            }, Cancelled);
+            await Task.Run(async () =>
+            {
+                int answered = 0;
+                for (int position = 0; position < Count;)
+                {
+                    ReadResult result = await right.Input.ReadAsync(Cancelled);
+                    Assert.True(result.IsCanceled || !result.Buffer.IsEmpty, "A read ended for nothing.");
+                    answered += result.IsCanceled ? 1 : 0;
+                    Pattern.Check(result.Buffer.ToArray(), position, (int)result.Buffer.Length);
+                    position += (int)result.Buffer.Length;
+                    right.Input.AdvanceTo(result.Buffer.End);
+                }
+
+                await cancel;
+                Assert.InRange(answered, 1, cancelled);
+            }, Cancelled).Soon();
+            await write;
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task A_token_that_races_with_an_arrival_ends_one_read_and_loses_nothing(int seed)
+    {
+        const int Count = 1_000;
+        (TransportConnection left, TransportConnection right) = await ConnectAsync();
+        await using (left)
+        await using (right)
+        {
+            var random = new Random(seed);
+            for (int i = 0; i < Count; i++)
+            {
+                using var cancellation = new CancellationTokenSource();
+                Task<ReadResult> read = right.Input.ReadAsync(cancellation.Token).AsTask();
+                int writesAfter = random.Next(500), cancelsAfter = random.Next(500);
+                Task write = Task.Run(() => { Thread.SpinWait(writesAfter); return left.Output.WriteAsync(Pattern.Bytes(i, 1), Cancelled).AsTask(); }, Cancelled);
+                Thread.SpinWait(cancelsAfter);
+                cancellation.Cancel();
+                ReadResult result;
+                try
+                {
+                    result = await read.Soon();
+                }
+                catch (OperationCanceledException)
+                {
+                    result = await right.Input.ReadAsync(Cancelled).Soon();
+                }
+
+                Pattern.Check(result.Buffer.ToArray(), i, 1);
+                right.Input.AdvanceTo(result.Buffer.End);
+                await write;
+            }
+        }
+    }
+
     [Fact]
     public async Task Cancelling_wakes_a_pending_write_and_what_it_had_not_sent_goes_out_later()
     {
