@@ -256,41 +256,33 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
             new CloseInfo(CloseReason.HandlerFailed, CloseInitiator.Local, $"The handler of '{packetName}' threw.") { Exception = exception },
             Farewell.SoftQuit));
 
-    /// <summary>The connection's whole life. Called once, by the peer, which owns the task. It never fails.</summary>
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A lack of memory ends this connection, and nothing else.")]
-    internal async Task RunAsync()
-    {
-        try
-        {
-            await LiveAsync().ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            GiveUp(exception);
-        }
-    }
+    /// <summary>Begins the connection's life, on a pool thread, with nothing of the caller's context. Called once, by the peer.</summary>
+    internal void Start() => ThreadPool.UnsafeQueueUserWorkItem(_loop, preferLocal: false);
 
-    private async Task LiveAsync()
+    /// <summary>Called by the loop, at the beginning of its life: what runs in it from now on is this connection's.</summary>
+    internal void Enter()
     {
         Current.Value = this;
         ConnectionLog.Begins(_logger, Id, RemoteEndPoint);
-        RequestClose(await OpenAsync().ConfigureAwait(false) ?? await _loop.RunAsync().ConfigureAwait(false));
-        CloseRequest request = _decision.Request!;
+    }
+
+    /// <summary>Called by the loop, at the end of its life. It never fails.</summary>
+    internal async Task EndAsync(CloseRequest request)
+    {
+        RequestClose(request);
+        request = _decision.Request!;
         bool wasMade = _sender.Routes is not null;
         Interlocked.CompareExchange(ref _state, (int)ConnectionState.Closing, wasMade ? (int)ConnectionState.Active : (int)ConnectionState.Handshaking);
         Log(request.Info, wasMade);
         await CancelWaitsAsync().ConfigureAwait(false);
         await RaiseEndAsync(request.Info, wasMade).ConfigureAwait(false);
         FailActivation(request.Info); // whoever waits to connect need not wait for the farewell
-        await EndAsync(request).ConfigureAwait(false);
+        var end = new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger);
+        await GuardAsync("the end", _ => end.RunAsync(request)).ConfigureAwait(false);
         Volatile.Write(ref _state, (int)ConnectionState.Closed);
         Forget();
         _closed.TrySetResult(request.Info);
     }
-
-    // A method of its own: what the delegate captures would otherwise live as long as the connection.
-    private ValueTask EndAsync(CloseRequest request)
-        => GuardAsync("the end", () => new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger).RunAsync(request));
 
     private void FailActivation(CloseInfo info)
     {
@@ -298,8 +290,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
             _ = _activated.Task.Exception; // nobody has to look
     }
 
-    // The transport's own handshake, before a byte of ours. Null: it is through.
-    private async Task<CloseRequest?> OpenAsync()
+    /// <summary>The transport's own handshake, before a byte of ours. Null: it is through.</summary>
+    internal async Task<CloseRequest?> OpenAsync()
     {
         ValueTask pending = _transport.OpenAsync();
         if (pending.IsCompletedSuccessfully)
@@ -344,8 +336,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         Seat.EndHandshake();
         ConnectionLog.Made(_logger, Id, RemoteEndPoint);
-        await GuardAsync("connection made", () => Peer.RaiseMade(this)).ConfigureAwait(false);
-        await GuardAsync("connection made", () => Peer.CallMadeHookAsync(this)).ConfigureAwait(false);
+        Guard("connection made", static connection => connection.Peer.RaiseMade(connection));
+        await GuardAsync("connection made", static connection => connection.Peer.CallMadeHookAsync(connection)).ConfigureAwait(false);
         _activated?.TrySetResult();
     }
 
@@ -353,7 +345,25 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     internal Task CancelWaitsAsync()
         => _cancellingWaits ??= GuardAsync(
             "the token of the connection's end",
-            () => InTimeAsync("a callback of the token of the connection's end", _decision.CancelAsync())).AsTask();
+            static connection => connection.CompletesInTimeAsync("a callback of the token of the connection's end", connection._decision.CancelAsync()))
+            .AsTask();
+
+    /// <summary>Whether code of the application that the end waits for returns within the close time-out. Then nobody waits for it any more.</summary>
+    internal async Task<bool> CompletesInTimeAsync(string step, Task task)
+    {
+        try
+        {
+            await task.WaitAsync(Peer.Options.CloseTimeout, Peer.Options.TimeProvider).ConfigureAwait(false);
+            return true;
+        }
+        catch (TimeoutException) when (!task.IsCompleted)
+        {
+            if (Peer.Repeated.IsNews(ConnectionLog.CloseStepTimedOutId, step))
+                ConnectionLog.CloseStepTimedOut(_logger, Id, step, Peer.Options.CloseTimeout);
+            ConnectionEnd.Observe(task);
+            return false;
+        }
+    }
 
     /// <summary>
     /// Called by the heartbeat when the application's code blocks the thread that would end the connection: cuts it and tells all who
@@ -369,7 +379,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
 
     // There was no memory even for its end. A task that failed would have a finalizer that allocates, and ends the process if it can't.
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "What is left can only fail for want of memory as well.")]
-    private void GiveUp(Exception exception)
+    internal void GiveUp(Exception exception)
     {
         try
         {
@@ -456,12 +466,14 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     {
         if (!wasMade)
         {
-            await GuardAsync("connection refused", () => Peer.RaiseRefused(this, info)).ConfigureAwait(false);
+            Guard("connection refused", connection => connection.Peer.RaiseRefused(connection, info));
             return;
         }
 
-        await GuardAsync("connection lost", () => Peer.RaiseLost(this, info)).ConfigureAwait(false);
-        await GuardAsync("connection lost", () => InTimeAsync("the callback for connection lost", Peer.CallLostHookAsync(this, info)))
+        Guard("connection lost", connection => connection.Peer.RaiseLost(connection, info));
+        await GuardAsync(
+            "connection lost",
+            connection => connection.CompletesInTimeAsync("the callback for connection lost", connection.Peer.CallLostHookAsync(connection, info)))
             .ConfigureAwait(false);
     }
 
@@ -477,32 +489,26 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
             ConnectionLog.Refused(_logger, Id, RemoteEndPoint, info);
     }
 
-    private async Task InTimeAsync(string step, Task task)
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An application's callback must not keep a connection from ending.")]
+    private void Guard(string occasion, Action<Connection> callback)
     {
         try
         {
-            await task.WaitAsync(Peer.Options.CloseTimeout, Peer.Options.TimeProvider).ConfigureAwait(false);
+            callback(this);
         }
-        catch (TimeoutException) when (!task.IsCompleted)
+        catch (Exception exception)
         {
-            ConnectionLog.CloseStepTimedOut(_logger, Id, step, Peer.Options.CloseTimeout);
-            ConnectionEnd.Observe(task);
+            ConnectionLog.CallbackFailed(_logger, exception, Id, occasion);
         }
     }
 
-    private ValueTask GuardAsync(string occasion, Action callback)
-        => GuardAsync(occasion, () =>
-        {
-            callback();
-            return Task.CompletedTask;
-        });
-
+    /// <inheritdoc cref="Guard"/>
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An application's callback must not keep a connection from ending.")]
-    private async ValueTask GuardAsync(string occasion, Func<Task> callback)
+    private async ValueTask GuardAsync(string occasion, Func<Connection, Task> callback)
     {
         try
         {
-            await callback().ConfigureAwait(false);
+            await callback(this).ConfigureAwait(false);
         }
         catch (Exception exception)
         {

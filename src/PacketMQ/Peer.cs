@@ -298,10 +298,16 @@ public abstract class Peer : IAsyncDisposable
                 seat.Leave();
         }
 
-        // Its work must not go on with what the caller's context holds, for as long as it lives. Task.Run, because what goes wrong for want
-        // of memory then stays in the task, where a bare work item would end the process.
-        using (ExecutionContext.SuppressFlow())
-            _ = connection is null ? Task.Run(() => RefuseAsync(transport)) : Task.Run(connection.RunAsync);
+        if (connection is not null)
+        {
+            connection.Start();
+        }
+        else
+        {
+            using (ExecutionContext.SuppressFlow())
+                _ = Task.Run(() => RefuseAsync(transport)); // what goes wrong stays in the task
+        }
+
         return connection;
 
         static async Task RefuseAsync(TransportConnection transport)

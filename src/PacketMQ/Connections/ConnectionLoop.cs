@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.InteropServices;
 using System.Security.Claims;
@@ -15,61 +16,39 @@ namespace PacketMQ.Connections;
 /// </summary>
 internal sealed class ConnectionLoop(
     Connection connection, TransportConnection transport, Session session, SendQueue sendQueue, CloseDecision decision,
-    PeerOptions options, ILogger logger)
+    PeerOptions options, ILogger logger) : IThreadPoolWorkItem
 {
-    // Who sends as fast as we read never lets a read wait: after so many bytes the other connections get their turn.
-    private const int FairShare = 1_024 * 1_024;
-
     // A reply waits at most about this long for the rest of its batch.
     private readonly long _corkTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 500);
     private readonly PacketDispatcher _dispatcher = new(connection, options, logger, connection.Objects);
     private readonly ControlBuffer _control = new();
-    private readonly PipeReader _input = transport.Input;
     private readonly Authentication? _authentication = options.Authenticate is null ? null : new(connection, options, logger);
-    private TaskCompletionSource? _handlerIsSlow;
-    private SequencePosition _heldStart;
+    private ReceivedBytes _received = new(transport.Input);
+    private HandlerWait? _handler; // one that has not finished
     private long _corkedSince; // 0: no frame is held back yet
     private int _corkedReplies;
-    private ReadResult _read; // the last one
-    private bool _isHeld; // until the reader is advanced, the last result is ours to look at
     private long _framesRead;
-    private long _incompleteBytes;
 
     /// <summary>A handler that outlived the end of its connection, with the part of the receive buffer that it may still look at.</summary>
-    public Task? OverdueHandler { get; private set; }
+    public Task? OverdueHandler => _handler?.Overdue;
 
     /// <summary>Who the other side is, if the application has found out.</summary>
     public ClaimsPrincipal? User => _authentication?.User;
 
     /// <summary>How many bytes of an incomplete frame have arrived; 0 while there is none. Read by the heartbeat.</summary>
-    public long IncompleteBytes => Volatile.Read(ref _incompleteBytes);
+    public long IncompleteBytes => Volatile.Read(ref _handler) is null ? _received.Left : 0; // while nothing is read, no frame can stall
 
     /// <summary>How many frames were read; tells one incomplete frame from the next.</summary>
     public long FramesRead => Volatile.Read(ref _framesRead);
 
-    /// <summary>Runs until the end is decided, here or elsewhere.</summary>
-    public async Task<CloseRequest> RunAsync()
-    {
-        try
-        {
-            session.Start(_control);
-            SendControl();
-            return await ReceiveAsync().ConfigureAwait(false);
-        }
-        catch (ProtocolException exception)
-        {
-            return CloseRequest.Refusal(exception);
-        }
-        catch (Exception exception)
-        {
-            ConnectionLog.Internal(logger, exception, connection.Id);
-            return CloseRequest.InternalError(exception);
-        }
-        finally
-        {
-            LetGo();
-        }
-    }
+    /// <summary>The loop's own, and that of what it waits for.</summary>
+    public ref ReceivedBytes Received => ref _received;
+
+    /// <summary>How much is held while a handler runs. Who is not let in yet can't make us hold more than in the rest of the handshake.</summary>
+    public int MaxReadAheadBytes
+        => session.State == SessionState.AwaitApproval
+            ? Math.Min(options.MaxIdMapFrameBytes, options.MaxReadAheadBytes)
+            : options.MaxReadAheadBytes;
 
     /// <summary>
     /// How many bytes may still arrive once the end is decided. Until the other side's id map was accepted that is a handshake: a stranger
@@ -80,23 +59,31 @@ internal sealed class ConnectionLoop(
         ? (long)options.MaxHandshakeFrameBytes + options.MaxIdMapFrameBytes
         : long.MaxValue;
 
+    void IThreadPoolWorkItem.Execute()
+    {
+        try
+        {
+            _ = RunAsync(); // ends by itself, and tells in Connection.Closed that it has
+        }
+        catch (OutOfMemoryException)
+        {
+            // Not even for the task there was any. From a work item it would end the process; so the heartbeat ends the connection.
+        }
+    }
+
     /// <summary>Reads and forgets what still arrives. True: the other side has ended its stream. False: it sent too much.</summary>
     public async Task<bool> DrainAsync()
     {
-        long turn = 0;
         for (long drained = 0; drained <= MaxDrainedBytes;)
         {
-            ReadResult read = await _input.ReadAsync().ConfigureAwait(false);
+            ReadResult read = await _received.ReadAsync().ConfigureAwait(false);
+            _received.Take(read);
             drained += read.Buffer.Length;
-            turn += read.Buffer.Length;
-            _input.AdvanceTo(read.Buffer.End);
+            _received.LetGo();
             if (read.IsCompleted)
                 return true;
-            if (turn >= FairShare)
-            {
-                turn = 0;
+            if (_received.IsTurnOver)
                 await Task.Yield();
-            }
         }
 
         return false;
@@ -110,74 +97,103 @@ internal sealed class ConnectionLoop(
     }
 
     /// <summary>Called by the heartbeat: a handler that runs since the last call is slow, so the loop shall read ahead meanwhile.</summary>
-    public void NoticeSlowHandler() => Volatile.Read(ref _handlerIsSlow)?.TrySetResult();
+    public void NoticeSlowHandler() => Volatile.Read(ref _handler)?.NoticeSlow();
 
-    private async Task<CloseRequest> ReceiveAsync()
+    public static bool IsTransportFailure(Exception exception)
+        => exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException;
+
+    // The whole life, in one method: each one more that awaits would be one more state machine that an idle connection holds.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A lack of memory ends this connection, and nothing else.")]
+    private async Task RunAsync()
     {
-        long unread = 0, bytesWithoutWaiting = 0;
-        while (true)
+        try
         {
+            connection.Enter();
+            CloseRequest? end = await connection.OpenAsync().ConfigureAwait(false);
             try
             {
-                ValueTask<ReadResult> reading = _input.ReadAsync();
-                if (!reading.IsCompleted)
-                    bytesWithoutWaiting = 0;
-                Hold(await reading.ConfigureAwait(false));
+                if (end is null)
+                {
+                    session.Start(_control);
+                    SendControl();
+                }
+
+                while (end is null)
+                {
+                    try
+                    {
+                        ReadResult read = await _received.ReadAsync().ConfigureAwait(false);
+                        _received.Take(read);
+                    }
+                    catch (Exception exception) when (IsTransportFailure(exception))
+                    {
+                        end = decision.Request ?? CloseRequest.TransportFailed(exception);
+                        break;
+                    }
+
+                    while (!TryProcess(out end) && await _handler!.RunAsync().ConfigureAwait(false))
+                    {
+                    }
+
+                    end ??= decision.Request;
+                    if (end is null && _received.IsTurnOver)
+                        await Task.Yield(); // to the end of the pool's common queue, behind whoever is ready
+                }
             }
-            catch (Exception exception) when (IsTransportFailure(exception))
+            catch (ProtocolException exception)
             {
-                return decision.Request ?? CloseRequest.TransportFailed(exception);
+                end = CloseRequest.Refusal(exception);
+            }
+            catch (Exception exception)
+            {
+                ConnectionLog.Internal(logger, exception, connection.Id);
+                end = CloseRequest.InternalError(exception);
             }
 
-            ReadOnlySequence<byte> rest = _read.Buffer;
-            bytesWithoutWaiting += rest.Length - unread;
-            while (TryProcess(ref rest, out ValueTask pending))
-            {
-                long held = _read.Buffer.Slice(_heldStart, rest.Start).Length;
-                if (!await WaitForHandlerAsync(pending, held).ConfigureAwait(false))
-                    return decision.Request!;
-                rest = _read.Buffer.Slice(_read.Buffer.GetPosition(held, _heldStart));
-            }
-
-            if (decision.Request is { } decided)
-                return decided;
-
-            if (_read.IsCompleted)
-            {
-                session.EndOfInput(rest);
-                return transport.IsTruncated ? CloseRequest.Truncated() : CloseRequest.Disconnected();
-            }
-
-            unread = rest.Length;
-            if (unread != 0)
-                connection.RelieveBuffers();
-            Volatile.Write(ref _incompleteBytes, session.State == SessionState.Active ? unread : 0);
-            Advance(rest.Start, rest.End);
-            if (bytesWithoutWaiting >= FairShare)
-            {
-                bytesWithoutWaiting = 0;
-                await Task.Yield(); // to the end of the pool's common queue, behind whoever is ready
-            }
+            // After the last event nobody looks at what was received, so that the rest can be drained; except a handler that still runs.
+            if (OverdueHandler is null)
+                _received.LetGo();
+            await connection.EndAsync(end).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            connection.GiveUp(exception);
         }
     }
 
-    private void Hold(ReadResult read) => (_read, _isHeld) = (read, true);
-
-    private void Advance(SequencePosition consumed, SequencePosition examined)
+    // Handles what has arrived, from where the last handler left off. False: another one has not finished. Otherwise the end may be due.
+    private bool TryProcess(out CloseRequest? end)
     {
-        _isHeld = false;
-        _input.AdvanceTo(consumed, examined);
+        end = null;
+        ReadOnlySequence<byte> rest = _handler is { } finished ? finished.Rest : _received.All;
+        if (_handler is not null)
+            Volatile.Write(ref _handler, null);
+        if (Process(ref rest, out ValueTask pending))
+        {
+            long handled = _received.Kept.Length - rest.Length;
+            Volatile.Write(ref _handler, new HandlerWait(this, connection, decision, pending.AsTask(), handled));
+            return false;
+        }
+
+        end = decision.Request;
+        if (end is null && _received.IsCompleted)
+        {
+            session.EndOfInput(rest);
+            end = transport.IsTruncated ? CloseRequest.Truncated() : CloseRequest.Disconnected();
+        }
+
+        if (end is null)
+        {
+            if (!rest.IsEmpty)
+                connection.RelieveBuffers();
+            _received.Advance(rest);
+        }
+
+        return true;
     }
 
-    // After the last event nobody looks at what was received, so that the rest can be drained; except a handler that still runs.
-    private void LetGo()
-    {
-        if (_isHeld && OverdueHandler is null)
-            Advance(_read.Buffer.End, _read.Buffer.End);
-    }
-
-    // Handles what has arrived. True: a handler has not finished; its payload begins at _heldStart and ends where rest begins.
-    private bool TryProcess(ref ReadOnlySequence<byte> rest, out ValueTask pending)
+    // Handles what has arrived. True: a handler has not finished; it keeps its payload, which ends where rest begins.
+    private bool Process(ref ReadOnlySequence<byte> rest, out ValueTask pending)
     {
         _corkedSince = 0;
         sendQueue.Cork();
@@ -188,7 +204,7 @@ internal sealed class ConnectionLoop(
             {
                 if (session.State == SessionState.AwaitApproval && _authentication is { IsAccepted: true })
                     session.Approve(_control);
-                if (TryProcessWholeFrames(ref rest, out pending))
+                if (ProcessWholeFrames(ref rest, out pending))
                     return true;
                 if (decision.Request is not null || !session.TryRead(ref rest, _control, out SessionEvent read))
                     break;
@@ -213,7 +229,7 @@ internal sealed class ConnectionLoop(
 
                 if (!pending.IsCompletedSuccessfully)
                 {
-                    _heldStart = read.Kind == SessionEventKind.Packet ? read.Payload.Start : rest.Start;
+                    _received.Keep(read.Kind == SessionEventKind.Packet ? read.Payload.Start : rest.Start);
                     return true;
                 }
 
@@ -234,7 +250,7 @@ internal sealed class ConnectionLoop(
     }
 
     // Handles the packets that lie whole in the first part of what has arrived: the common case, without a slice for each.
-    private bool TryProcessWholeFrames(ref ReadOnlySequence<byte> rest, out ValueTask pending)
+    private bool ProcessWholeFrames(ref ReadOnlySequence<byte> rest, out ValueTask pending)
     {
         pending = default;
         if (!MemoryMarshal.TryGetArray(rest.First, out ArraySegment<byte> first))
@@ -268,7 +284,7 @@ internal sealed class ConnectionLoop(
                         pending = _dispatcher.FollowAsync(handling, route);
                         if (!pending.IsCompletedSuccessfully)
                         {
-                            _heldStart = rest.GetPosition(payloadStart);
+                            _received.Keep(rest.GetPosition(payloadStart));
                             isPending = true;
                             break;
                         }
@@ -310,90 +326,6 @@ internal sealed class ConnectionLoop(
         }
     }
 
-    // Who is not let in yet can't make us hold more than in the rest of the handshake.
-    private int MaxReadAheadBytes
-        => session.State == SessionState.AwaitApproval
-            ? Math.Min(options.MaxIdMapFrameBytes, options.MaxReadAheadBytes)
-            : options.MaxReadAheadBytes;
-
-    // Waits for a handler, whose payload is held from _heldStart on. False: the end was decided meanwhile. A slow one does not keep
-    // the other side's end from being noticed: the loop reads ahead.
-    private async ValueTask<bool> WaitForHandlerAsync(ValueTask pending, long held)
-    {
-        Task handling = pending.AsTask();
-        var slow = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        Volatile.Write(ref _handlerIsSlow, slow);
-        Volatile.Write(ref _incompleteBytes, 0); // while nothing is read, no frame can stall
-        await Task.WhenAny(handling, decision.Made, slow.Task).ConfigureAwait(false);
-        Volatile.Write(ref _handlerIsSlow, null);
-
-        var ahead = new ReadAhead(held);
-        while (!handling.IsCompleted && decision.Request is null)
-        {
-            ReadOnlySequence<byte> buffer = _read.Buffer.Slice(_heldStart);
-            if (_read.IsCompleted || ahead.FindsSoftQuit(buffer))
-            {
-                // What came before the end is still handled, each packet in its turn; but nobody waits for an answer any more.
-                await connection.CancelWaitsAsync().ConfigureAwait(false);
-                await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
-            }
-            else if (buffer.Length >= MaxReadAheadBytes)
-            {
-                await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
-            }
-            else if (!await ReadAheadAsync(handling).ConfigureAwait(false))
-            {
-                break;
-            }
-        }
-
-        if (decision.Request is null)
-        {
-            await handling.ConfigureAwait(false);
-            return true;
-        }
-
-        await connection.CancelWaitsAsync().ConfigureAwait(false);
-        if (!await CompletesInTimeAsync(handling).ConfigureAwait(false))
-            OverdueHandler = handling;
-        return false;
-    }
-
-    // Reads behind what is held. False: the transport failed.
-    private async ValueTask<bool> ReadAheadAsync(Task handling)
-    {
-        Advance(_heldStart, _read.Buffer.End);
-        Task<ReadResult> reading = _input.ReadAsync().AsTask();
-        await Task.WhenAny(handling, decision.Made, reading).ConfigureAwait(false);
-        if (!reading.IsCompleted)
-            _input.CancelPendingRead();
-        try
-        {
-            Hold(await reading.ConfigureAwait(false));
-            _heldStart = _read.Buffer.Start; // the same byte; but a position with no byte behind it does not outlive the read
-            return true;
-        }
-        catch (Exception exception) when (IsTransportFailure(exception))
-        {
-            decision.TryMake(CloseRequest.TransportFailed(exception));
-            return false;
-        }
-    }
-
-    private async ValueTask<bool> CompletesInTimeAsync(Task handling)
-    {
-        try
-        {
-            await handling.WaitAsync(options.CloseTimeout, options.TimeProvider).ConfigureAwait(false);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            ConnectionLog.CloseStepTimedOut(logger, connection.Id, "a handler", options.CloseTimeout);
-            return false;
-        }
-    }
-
     private void SendControl()
     {
         if (_control.Written.IsEmpty)
@@ -401,7 +333,4 @@ internal sealed class ConnectionLoop(
         sendQueue.AppendControl(_control.Written);
         _control.Clear();
     }
-
-    private static bool IsTransportFailure(Exception exception)
-        => exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException;
 }

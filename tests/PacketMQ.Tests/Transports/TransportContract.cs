@@ -141,6 +141,12 @@ public abstract class TransportContract : TransportEndsContract
                     result = await right.Input.ReadAsync(Cancelled).Soon();
                 }
 
+                if (result.IsCanceled && result.Buffer.IsEmpty) // how the runtime's own reader of streams may tell it
+                {
+                    right.Input.AdvanceTo(result.Buffer.End);
+                    result = await right.Input.ReadAsync(Cancelled).Soon();
+                }
+
                 Pattern.Check(result.Buffer.ToArray(), i, 1);
                 right.Input.AdvanceTo(result.Buffer.End);
                 await write;

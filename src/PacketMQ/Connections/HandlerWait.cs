@@ -1,0 +1,82 @@
+using System.Buffers;
+using System.IO.Pipelines;
+
+namespace PacketMQ.Connections;
+
+/// <summary>
+/// The loop of one connection waits for a handler, whose payload and what follows it are kept. A slow one does not keep the other side's
+/// end from being noticed: after a heartbeat the loop reads ahead.
+/// </summary>
+/// <param name="loop">The loop.</param>
+/// <param name="connection">Its connection.</param>
+/// <param name="decision">The end, for which the loop waits too.</param>
+/// <param name="handling">The handler.</param>
+/// <param name="handled">How many of the bytes that are kept were handled when it is done.</param>
+internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, CloseDecision decision, Task handling, long handled)
+{
+    private readonly TaskCompletionSource _isSlow = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    /// <summary>The handler, if it has outlived the end of its connection.</summary>
+    public Task? Overdue { get; private set; }
+
+    /// <summary>What is to be handled next.</summary>
+    public ReadOnlySequence<byte> Rest => loop.Received.Kept.Slice(handled);
+
+    /// <summary>Called by the heartbeat: a handler that runs since the last call is slow.</summary>
+    public void NoticeSlow() => _isSlow.TrySetResult();
+
+    /// <summary>Waits. False: the end was decided meanwhile.</summary>
+    public async Task<bool> RunAsync()
+    {
+        await Task.WhenAny(handling, decision.Made, _isSlow.Task).ConfigureAwait(false);
+        var ahead = new ReadAhead(handled);
+        while (!handling.IsCompleted && decision.Request is null)
+        {
+            if (loop.Received.IsCompleted || ahead.FindsSoftQuit(loop.Received.Kept))
+            {
+                // What came before the end is still handled, each packet in its turn; but nobody waits for an answer any more.
+                await connection.CancelWaitsAsync().ConfigureAwait(false);
+                await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
+            }
+            else if (loop.Received.Kept.Length >= loop.MaxReadAheadBytes)
+            {
+                await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
+            }
+            else if (!await ReadAheadAsync().ConfigureAwait(false))
+            {
+                break;
+            }
+        }
+
+        if (decision.Request is null)
+        {
+            await handling.ConfigureAwait(false);
+            return true;
+        }
+
+        await connection.CancelWaitsAsync().ConfigureAwait(false);
+        if (!await connection.CompletesInTimeAsync("a handler", handling).ConfigureAwait(false))
+            Overdue = handling;
+        return false;
+    }
+
+    // Reads behind what is kept. False: the transport failed.
+    private async ValueTask<bool> ReadAheadAsync()
+    {
+        Task<ReadResult> reading = loop.Received.ReadAheadAsync().AsTask();
+        await Task.WhenAny(handling, decision.Made, reading).ConfigureAwait(false);
+        if (!reading.IsCompleted)
+            loop.Received.CancelRead();
+        try
+        {
+            ReadResult read = await reading.ConfigureAwait(false);
+            loop.Received.TakeAhead(read);
+            return true;
+        }
+        catch (Exception exception) when (ConnectionLoop.IsTransportFailure(exception))
+        {
+            decision.TryMake(CloseRequest.TransportFailed(exception));
+            return false;
+        }
+    }
+}
