@@ -24,7 +24,6 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
 
     private readonly CloseDecision _decision = new();
     private readonly TaskCompletionSource? _activated; // null if nobody here opened it
-    private readonly TaskCompletionSource<CloseInfo> _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TransportConnection _transport;
     private readonly RegistrySnapshot _registry;
     private readonly BufferAccount _buffers;
@@ -34,9 +33,11 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     private readonly ConnectionLoop _loop;
     private readonly ConnectionWatch _watch;
     private readonly ILogger _logger;
+    private TaskCompletionSource<CloseInfo>? _closed; // since somebody first asked
+    private Task? _cancellingWaits; // the loop's own
     private int _state;
     private bool _isOpening = true;
-    private Task? _cancellingWaits; // the loop's own
+    private bool _isOver;
     private long _guardViolations;
 
     internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, bool isIncoming, ILogger logger)
@@ -47,8 +48,6 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         _activated = isIncoming ? null : new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _transport = transport;
         _logger = logger;
-        LocalEndPoint = transport.LocalEndPoint;
-        RemoteEndPoint = transport.RemoteEndPoint;
         PeerOptions options = peer.Options;
         _registry = peer.Registry.Snapshot();
         _session = new Session(_registry.Contract, peer.SessionLimits, needsApproval: options.Authenticate is not null);
@@ -72,10 +71,10 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     public ConnectionState State => (ConnectionState)Volatile.Read(ref _state);
 
     /// <summary>The own end, if the transport has a name for it.</summary>
-    public EndPoint? LocalEndPoint { get; }
+    public EndPoint? LocalEndPoint => _transport.LocalEndPoint;
 
     /// <summary>The other end, if the transport has a name for it.</summary>
-    public EndPoint? RemoteEndPoint { get; }
+    public EndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
 
     /// <summary>Whether what is sent is encrypted by <see cref="PeerOptions.Tls"/>. A stream that was attached is not known to be.</summary>
     public bool IsEncrypted => Tls is not null;
@@ -93,7 +92,22 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     public long GuardViolations => Interlocked.Read(ref _guardViolations);
 
     /// <summary>Completes when the connection has ended entirely, with the way it ended. It never fails.</summary>
-    public Task<CloseInfo> Closed => _closed.Task;
+    public Task<CloseInfo> Closed
+    {
+        get
+        {
+            TaskCompletionSource<CloseInfo>? closed = Volatile.Read(ref _closed);
+            if (closed is null)
+            {
+                var made = new TaskCompletionSource<CloseInfo>(TaskCreationOptions.RunContinuationsAsynchronously);
+                closed = Interlocked.CompareExchange(ref _closed, made, null) ?? made;
+                if (Volatile.Read(ref _isOver))
+                    closed.TrySetResult(_decision.Request!.Info);
+            }
+
+            return closed.Task;
+        }
+    }
 
     /// <summary>Cancelled when the end is decided, or the other side's is seen while a handler is busy. Handlers get it as <see cref="PacketContext.ConnectionClosing"/>.</summary>
     public CancellationToken Closing => _decision.Token;
@@ -279,9 +293,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         FailActivation(request.Info); // whoever waits to connect need not wait for the farewell
         var end = new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger);
         await GuardAsync("the end", _ => end.RunAsync(request)).ConfigureAwait(false);
-        Volatile.Write(ref _state, (int)ConnectionState.Closed);
-        Forget();
-        _closed.TrySetResult(request.Info);
+        TellEnd();
     }
 
     private void FailActivation(CloseInfo info)
@@ -371,7 +383,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     /// </summary>
     internal void LeaveBehind()
     {
-        if (_closed.Task.IsCompleted)
+        if (Volatile.Read(ref _isOver))
             return;
         ConnectionLog.LeftBehind(_logger, Id);
         Cut();
@@ -395,13 +407,10 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
 
     private void Cut()
     {
-        CloseInfo info = _decision.Request!.Info;
         _transport.Abort();
         _sendQueue.Abandon();
-        FailActivation(info);
-        Volatile.Write(ref _state, (int)ConnectionState.Closed);
-        Forget();
-        _closed.TrySetResult(info);
+        FailActivation(_decision.Request!.Info);
+        TellEnd();
     }
 
     /// <summary>Sends a payload under another packet, byte for byte.</summary>
@@ -460,6 +469,15 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         Peer.Forget(this);
         Seat.Leave();
         _buffers.Close();
+    }
+
+    // Twice is once.
+    private void TellEnd()
+    {
+        Volatile.Write(ref _state, (int)ConnectionState.Closed);
+        Forget();
+        Interlocked.Exchange(ref _isOver, true); // whoever asks for the task sees it, or this thread sees the task
+        Volatile.Read(ref _closed)?.TrySetResult(_decision.Request!.Info);
     }
 
     private async ValueTask RaiseEndAsync(CloseInfo info, bool wasMade)

@@ -50,7 +50,7 @@ internal sealed class Admission(PeerOptions options, BufferBudget budget, Repeat
                     _handshakes++;
                 if (address is { } key)
                     CollectionsMarshal.GetValueRefOrAddDefault(_handshakesOf, key, out _)++;
-                seat = new Seat(this, isIncoming, address);
+                seat = new Seat(this, remoteEndPoint, isIncoming);
             }
         }
 
@@ -119,7 +119,7 @@ internal sealed class Admission(PeerOptions options, BufferBudget budget, Repeat
     }
 
     /// <summary>What one connection counts for.</summary>
-    internal sealed class Seat(Admission admission, bool isHandshaking, UInt128? address)
+    internal sealed class Seat(Admission admission, EndPoint? remoteEndPoint, bool isHandshaking)
     {
         private bool _isHandshaking = isHandshaking;
         private bool _isLeft;
@@ -127,6 +127,7 @@ internal sealed class Admission(PeerOptions options, BufferBudget budget, Repeat
         /// <summary>The handshake is through: another one may begin.</summary>
         public void EndHandshake()
         {
+            UInt128? address = _isHandshaking ? AddressOf(remoteEndPoint) : null; // the end point is kept anyway
             lock (admission._gate)
             {
                 if (_isHandshaking)
