@@ -19,10 +19,10 @@ public class MemoryClient : ClientPeer
     {
         ArgumentNullException.ThrowIfNull(server);
         (TransportConnection near, TransportConnection far) = MemoryConnection.CreatePair();
-        if (server.Begin(far, memoryServer: null, isIncoming: true, out CloseInfo refusal) is null)
+        if (server.Begin(far, memoryServer: null, isIncoming: true, out CloseInfo? refusal) is null)
         {
             await near.DisposeAsync().ConfigureAwait(false);
-            if (refusal.Reason == CloseReason.Overloaded)
+            if (refusal!.Reason == CloseReason.Overloaded)
                 throw new ConnectionClosedException(refusal with { Initiator = CloseInitiator.Remote });
             throw new ConnectionClosedException(new CloseInfo(CloseReason.Unreachable, CloseInitiator.Transport, "The memory server has stopped."));
         }

@@ -286,41 +286,51 @@ public abstract class Peer : IAsyncDisposable
     internal Connection? Begin(TransportConnection transport) => Begin(transport, memoryServer: null, isIncoming: true, out _);
 
     /// <summary>Begins a connection over a transport that is open. Null: it was cut, and <paramref name="refusal"/> says why.</summary>
-    [SuppressMessage("Usage", "VSTHRD110:Observe result of async calls", Justification = "The connection's task never fails; StopAsync waits for its end.")]
-    internal Connection? Begin(TransportConnection transport, MemoryServer? memoryServer, bool isIncoming, out CloseInfo refusal)
+    internal Connection? Begin(TransportConnection transport, MemoryServer? memoryServer, bool isIncoming, out CloseInfo? refusal)
     {
         Connection? connection = null;
-        refusal = Admission.TryEnter(transport.RemoteEndPoint, isIncoming, out Admission.Seat? seat) ?? StoppedInfo;
+        CloseInfo? noRoom = Admission.TryEnter(transport.RemoteEndPoint, isIncoming, out Admission.Seat? seat);
         if (seat is not null)
         {
-            connection = _connections.Add(id => new Connection(this, id, transport, seat, isIncoming, _logger) { MemoryServer = memoryServer });
-            if (connection is null)
+            connection = new Connection(this, _connections.TakeId(), transport, seat, isIncoming, _logger) { MemoryServer = memoryServer };
+            if (!_connections.TryAdd(connection))
+            {
                 seat.Leave();
+                connection = null;
+            }
         }
 
-        if (connection is not null)
+        if (connection is null)
         {
-            connection.Start();
+            refusal = noRoom ?? StoppedInfo;
+            Refuse(transport);
         }
         else
         {
-            using (ExecutionContext.SuppressFlow())
-                _ = Task.Run(() => RefuseAsync(transport)); // what goes wrong stays in the task
+            refusal = null;
+            connection.Start();
         }
 
         return connection;
+    }
 
-        static async Task RefuseAsync(TransportConnection transport)
+    // On a pool thread, with nothing of the caller's context.
+    private static void Refuse(TransportConnection transport)
+    {
+        using (ExecutionContext.SuppressFlow())
         {
-            try
+            _ = Task.Run(async () =>
             {
-                transport.Abort();
-                await transport.DisposeAsync().ConfigureAwait(false);
-            }
-            catch (OutOfMemoryException)
-            {
-                // Its finalizer does the rest.
-            }
+                try
+                {
+                    transport.Abort();
+                    await transport.DisposeAsync().ConfigureAwait(false);
+                }
+                catch (OutOfMemoryException)
+                {
+                    // Its finalizer does the rest.
+                }
+            });
         }
     }
 
@@ -349,8 +359,8 @@ public abstract class Peer : IAsyncDisposable
     private protected async Task<Connection> ActivateAsync(
         TransportConnection transport, CancellationToken cancellationToken, MemoryServer? memoryServer = null)
     {
-        Connection connection = Begin(transport, memoryServer, isIncoming: false, out CloseInfo refusal)
-            ?? throw new ConnectionClosedException(refusal);
+        Connection connection = Begin(transport, memoryServer, isIncoming: false, out CloseInfo? refusal)
+            ?? throw new ConnectionClosedException(refusal!);
         try
         {
             await connection.Activated.WaitAsync(cancellationToken).ConfigureAwait(false);

@@ -34,14 +34,16 @@ internal sealed class ConnectionTable : IDisposable
 
     public Connection? Find(long id) => _connections.GetValueOrDefault(id);
 
-    /// <summary>Adds a connection; null: the peer has stopped.</summary>
-    public Connection? Add(Func<long, Connection> create)
+    /// <summary>The id of a connection that is to be added.</summary>
+    public long TakeId() => Interlocked.Increment(ref _lastId);
+
+    /// <summary>Adds a connection. False: the peer has stopped.</summary>
+    public bool TryAdd(Connection connection)
     {
         lock (_gate)
         {
             if (_isClosed)
-                return null;
-            Connection connection = create(++_lastId);
+                return false;
             _connections[connection.Id] = connection;
             Interlocked.Increment(ref _version);
             if (!_isBeating)
@@ -50,7 +52,7 @@ internal sealed class ConnectionTable : IDisposable
                 _heartbeat.Change(TickPeriod, TickPeriod);
             }
 
-            return connection;
+            return true;
         }
     }
 

@@ -50,9 +50,9 @@ internal sealed class RegistrySnapshot
         if (_kinds is null)
             return this;
         ref RegistrySnapshot? kind = ref _kinds[(isClient ? 2 : 0) + (isEncrypted ? 1 : 0)];
-        if (Volatile.Read(ref kind) is { } made)
-            return made;
-        var making = new RegistrySnapshot(Contract, [.. Registered.Select(route => route.For(isClient, isEncrypted))]);
-        return Interlocked.CompareExchange(ref kind, making, null) ?? making;
+        return Volatile.Read(ref kind) ?? Interlocked.CompareExchange(ref kind, Make(isClient, isEncrypted), null) ?? kind;
     }
+
+    private RegistrySnapshot Make(bool isClient, bool isEncrypted)
+        => new(Contract, [.. Registered.Select(route => route.For(isClient, isEncrypted))]);
 }

@@ -14,7 +14,8 @@ internal ref struct ControlPacketReader(in ReadOnlySequence<byte> payload)
     private static readonly SerializationContext AnyDepth = new() { MaxDepth = int.MaxValue };
 
     private MessagePackReader _reader = new(payload);
-    private HashSet<string>? _keys;
+    private string? _firstKey;
+    private HashSet<string>? _moreKeys; // most packets have one
 
     public readonly MessagePackType NextType => _reader.NextMessagePackType;
 
@@ -32,8 +33,7 @@ internal ref struct ControlPacketReader(in ReadOnlySequence<byte> payload)
     public string? ReadKey()
     {
         string? key = ReadText();
-        _keys ??= new HashSet<string>(StringComparer.Ordinal);
-        if (key is not null && !_keys.Add(key))
+        if (key is not null && !IsNew(key))
             throw new ProtocolException(CloseReason.DuplicateKey, $"A control packet has the key '{PrintableText.Escape(key)}' twice.");
         return key;
     }
@@ -84,4 +84,10 @@ internal ref struct ControlPacketReader(in ReadOnlySequence<byte> payload)
     }
 
     public void Skip() => _reader.Skip(AnyDepth);
+
+    private bool IsNew(string key)
+    {
+        _firstKey ??= key;
+        return ReferenceEquals(key, _firstKey) || (key != _firstKey && (_moreKeys ??= new HashSet<string>(StringComparer.Ordinal)).Add(key));
+    }
 }
