@@ -20,6 +20,11 @@ public sealed class BadInputTimeTests
 
     [Theory]
     [MemberData(nameof(BothSides))]
+    public Task The_rate_of_a_frame_does_not_count_in_a_handshake_that_may_take_long(Side side)
+        => CheckHandshakeTimeoutAsync(side, second => second == 0 ? new byte[2] : [], seconds: 30);
+
+    [Theory]
+    [MemberData(nameof(BothSides))]
     public Task F09_half_a_prefix_and_silence_once_active_is_a_stalled_frame(Side side) => CheckStalledFrameAsync(side, new byte[2], 0);
 
     [Theory]
@@ -130,17 +135,19 @@ public sealed class BadInputTimeTests
     }
 
 #pragma warning restore xUnit1051
-    private static PeerUnderTest NewPeer(Side side, TimeProvider time, TargetLog? log = null)
-        => new(side, (log ?? new TargetLog()).NewRegistry(side == Side.Client, TargetLog.Dynamic), new PeerOptions { TimeProvider = time });
+    private static PeerUnderTest NewPeer(Side side, TimeProvider time, TargetLog? log = null, int handshakeSeconds = 10)
+        => new(
+            side, (log ?? new TargetLog()).NewRegistry(side == Side.Client, TargetLog.Dynamic),
+            new PeerOptions { TimeProvider = time, HandshakeTimeout = TimeSpan.FromSeconds(handshakeSeconds) });
 
-    private static async Task CheckHandshakeTimeoutAsync(Side side, Func<int, byte[]> bytesAt)
+    private static async Task CheckHandshakeTimeoutAsync(Side side, Func<int, byte[]> bytesAt, int seconds = 10)
     {
         var time = new FakeTimeProvider();
-        await using PeerUnderTest peer = NewPeer(side, time);
+        await using PeerUnderTest peer = NewPeer(side, time, handshakeSeconds: seconds);
         await using Bystander bystander = await Bystander.ConnectAsync(peer);
         await using Encounter encounter = await peer.OpenAsync();
         Assert.Equal(WireBytes.Init, await encounter.Raw.ReadFrameAsync());
-        for (int second = 0; second < 10; second++)
+        for (int second = 0; second < seconds; second++)
         {
             Assert.False(encounter.Raw.HasNews, $"It ended before second {second}.");
             await encounter.Raw.SendAsync(bytesAt(second));
