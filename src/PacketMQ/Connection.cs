@@ -368,8 +368,14 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
             await task.WaitAsync(Peer.Options.CloseTimeout, Peer.Options.TimeProvider).ConfigureAwait(false);
             return true;
         }
-        catch (TimeoutException) when (!task.IsCompleted)
+        catch (TimeoutException)
         {
+            if (task.IsCompleted) // just now, or with an exception of this kind
+            {
+                await task.ConfigureAwait(false);
+                return true;
+            }
+
             if (Peer.Repeated.IsNews(ConnectionLog.CloseStepTimedOutId, step))
                 ConnectionLog.CloseStepTimedOut(_logger, Id, step, Peer.Options.CloseTimeout);
             ConnectionEnd.Observe(task);

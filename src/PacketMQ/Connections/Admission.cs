@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
 
@@ -114,6 +115,8 @@ internal sealed class Admission(PeerOptions options, BufferBudget budget, Repeat
         if (address is not { } key)
             return;
         ref int count = ref CollectionsMarshal.GetValueRefOrNullRef(_handshakesOf, key);
+        if (Unsafe.IsNullRef(ref count))
+            return; // the application has changed the end point that it can see
         if (--count == 0)
             _handshakesOf.Remove(key);
     }

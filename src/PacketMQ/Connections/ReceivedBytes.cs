@@ -48,6 +48,7 @@ internal struct ReceivedBytes(PipeReader input)
     {
         (_read, _isHeld) = (read, true);
         _turn += read.Buffer.Length - _left;
+        Volatile.Write(ref _left, 0); // while a handler blocks the thread, nothing is known to be missing
     }
 
     /// <summary>From here on the bytes stay where they are: a handler has not finished with them.</summary>

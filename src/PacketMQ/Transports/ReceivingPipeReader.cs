@@ -184,7 +184,6 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
                 return;
             _isWaiting = false;
             failure ??= _interruption;
-            _interruption = null;
         }
 
         try
@@ -195,7 +194,8 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
             }
             else if (failure is null)
             {
-                AwaitArrival(); // or ends, if it was cancelled; else what came has been taken by a read before this one
+                Buffer.ReturnEmptyArrays();
+                AwaitArrival(); // or ends, if it was interrupted; else what came has been taken by a read before this one
                 return;
             }
         }
@@ -231,16 +231,18 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
     private void AwaitArrival()
     {
         bool isCanceled, isFirst;
+        Exception? interruption;
         lock (Buffer)
         {
-            isCanceled = _isCancelRequested;
+            interruption = _interruption;
+            isCanceled = _isCancelRequested || interruption is not null;
             isFirst = !isCanceled && !_isArrivalAwaited;
             _isWaiting = !isCanceled;
             _isArrivalAwaited |= isFirst;
         }
 
         if (isCanceled)
-            EndWait(failure: null);
+            EndWait(interruption);
         if (!isFirst)
             return;
         try
@@ -268,12 +270,11 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
         {
             if (failure is null)
                 Volatile.Write(ref _isCancelRequested, true);
+            else
+                _interruption = failure;
             if (!_isWaiting)
                 return;
-            if (EndsWaits)
-                _interruption ??= failure;
-            else
-                _isWaiting = false;
+            _isWaiting = EndsWaits;
         }
 
         if (EndsWaits)
@@ -303,6 +304,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
             if (_phase != Phase.Idle)
                 throw new InvalidOperationException("The last read is still running or was not advanced.");
             _phase = Phase.Reading;
+            _interruption = null;
         }
     }
 

@@ -43,7 +43,11 @@ internal sealed class SocketConnection : TransportConnection
 
     public override EndPoint? RemoteEndPoint { get; }
 
-    public override void UsePool(ArrayPool<byte> pool) => _input.UsePool(pool);
+    public override void UsePool(ArrayPool<byte> pool)
+    {
+        _input.UsePool(pool);
+        _output.UsePool(pool);
+    }
 
     public override void UseSpin(TimeSpan time)
     {

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Diagnostics.CodeAnalysis;
 using System.Net.Sockets;
 
 namespace PacketMQ.Transports;
@@ -63,7 +64,22 @@ internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ArrayPo
             throw fault.ToException();
     }
 
-    private void OnArrival(SocketError error) => OnArrival(error == SocketError.Success ? null : fault.Report(error));
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A lack of memory ends this connection, not the process.")]
+    private void OnArrival(SocketError error)
+    {
+        Exception? failure = null;
+        try
+        {
+            if (error != SocketError.Success)
+                failure = fault.Report(error);
+        }
+        catch (Exception exception)
+        {
+            failure = exception;
+        }
+
+        OnArrival(failure);
+    }
 
     // A receive of no bytes, which ends when there are some. It captures no ExecutionContext.
     private sealed class Arrival(SocketPipeReader reader) : SocketAsyncEventArgs(true)

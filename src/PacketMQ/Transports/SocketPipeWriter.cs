@@ -16,6 +16,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
 {
     private const int SmallestArray = 4 * 1024;
 
+    private ArrayPool<byte> _pool = pool;
     private CancelSignal _cancel;
 
     // Bytes that were written but not sent, from the pool; null while there are none and no memory is lent out.
@@ -29,6 +30,9 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
     public override bool CanGetUnflushedBytes => true;
 
     public override long UnflushedBytes => _end - _start;
+
+    /// <summary>Takes another pool, while no array is held.</summary>
+    public void UsePool(ArrayPool<byte> other) => _pool = other;
 
     public override Memory<byte> GetMemory(int sizeHint = 0)
     {
@@ -235,7 +239,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
         if (_kept is not null && _kept.Length - _end >= size)
             return;
         int count = _end - _start;
-        byte[] larger = pool.Rent(Math.Max(SmallestArray, Math.Max(count * 2, checked(count + size))));
+        byte[] larger = _pool.Rent(Math.Max(SmallestArray, Math.Max(count * 2, checked(count + size))));
         _kept?.AsSpan(_start, count).CopyTo(larger);
         ReturnKept();
         (_kept, _start, _end) = (larger, 0, count);
@@ -244,7 +248,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
     private void ReturnKept()
     {
         if (_kept is { } array)
-            pool.Return(array);
+            _pool.Return(array);
         (_kept, _start, _end) = (null, 0, 0);
     }
 }

@@ -42,7 +42,11 @@ internal sealed class TlsConnection : TransportConnection
 
     public override bool IsTruncated => _session.IsTruncated;
 
-    public override void UsePool(ArrayPool<byte> pool) => _input.UsePool(pool);
+    public override void UsePool(ArrayPool<byte> pool)
+    {
+        _socket.UsePool(pool);
+        _input.UsePool(pool);
+    }
 
     public override void UseSpin(TimeSpan time) => _socket.UseSpin(time);
 

@@ -130,9 +130,9 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
         Enter();
         try
         {
-            stream.BeginGathering(bytes.Length);
             try
             {
+                stream.BeginGathering(bytes.Length);
                 await ssl.WriteAsync(bytes, cancellationToken).ConfigureAwait(false);
             }
             finally

@@ -87,7 +87,9 @@ internal ref struct ControlPacketReader(in ReadOnlySequence<byte> payload)
 
     private bool IsNew(string key)
     {
-        _firstKey ??= key;
-        return ReferenceEquals(key, _firstKey) || (key != _firstKey && (_moreKeys ??= new HashSet<string>(StringComparer.Ordinal)).Add(key));
+        if (_firstKey is not null)
+            return key != _firstKey && (_moreKeys ??= new HashSet<string>(StringComparer.Ordinal)).Add(key);
+        _firstKey = key;
+        return true;
     }
 }

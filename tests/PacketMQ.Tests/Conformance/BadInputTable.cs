@@ -94,6 +94,9 @@ internal static class BadInputTable
         Refused(
             "M14 in INIT", Stage.Connected,
             WireBytes.Frame(WireBytes.InitId, WireBytes.Hex("82 c407 76657273696f6e 01 a7 76657273696f6e 01")), CloseReason.DuplicateKey),
+        Refused(
+            "M14 in INIT, the empty key", Stage.Connected,
+            WireBytes.Frame(WireBytes.InitId, WireBytes.Hex("83 a0 00 c400 00 c407 76657273696f6e 01")), CloseReason.DuplicateKey),
         Refused("M16", Stage.Active, CloseReason.MalformedPayload),
         Refused(
             "M16 in a name", Stage.AfterInit,

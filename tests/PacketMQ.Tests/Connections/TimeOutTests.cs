@@ -94,6 +94,32 @@ public sealed class TimeOutTests
     }
 
     [Theory, AllTransports]
+    public async Task A_frame_that_came_in_two_reads_does_not_stand_still_while_its_handler_blocks(Transport transport)
+    {
+        using var entered = new ManualResetEventSlim();
+        using var goOn = new ManualResetEventSlim();
+        await using PeerPair pair = Pair(transport, Packet.Create((_, _) =>
+        {
+            entered.Set();
+            goOn.Wait(Bounded.Limit);
+        }));
+        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
+        Connection connection = await pair.NextMadeAsync();
+        byte[] frame = RawEnd.Frame(17, 0xc4, 1, 7);
+
+        await raw.WriteAsync(frame[..7]);
+        await UntilIncompleteAsync(connection);
+        await raw.WriteAsync(frame[7..]);
+        await Task.Run(() => entered.Wait(Bounded.Limit), TestContext.Current.CancellationToken);
+        Assert.Equal(0, connection.IncompleteBytes);
+        _time.Beat(20);
+        bool isEnding = connection.Closing.IsCancellationRequested;
+        goOn.Set();
+        Assert.False(isEnding);
+        Assert.Equal(ConnectionState.Active, connection.State);
+    }
+
+    [Theory, AllTransports]
     public async Task A_frame_that_begins_fast_and_then_stands_still_is_found_within_two_grace_periods(Transport transport)
     {
         await using PeerPair pair = Pair(transport, Registries.Sink());
