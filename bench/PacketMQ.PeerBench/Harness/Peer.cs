@@ -160,8 +160,8 @@ public sealed class Sink
     private static Counter? t_counter;
 
     /// <summary>
-    /// Finishes a count of which some messages are still in the counters of threads that get no more; asked every millisecond, so the last
-    /// message is noted that much too late.
+    /// Finishes a count of which some messages are still in the counters of threads that get no more; asked every ten milliseconds, so the last
+    /// message is noted that much too late. More often would cost what is measured: a timer and a pool thread that looks for work.
     /// </summary>
     public void CountTheRest()
     {
