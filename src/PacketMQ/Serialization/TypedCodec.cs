@@ -114,16 +114,14 @@ internal sealed class TypedCodec<T>
         // No dynamic value fits into a struct without references.
         if (!RuntimeHelpers.IsReferenceOrContainsReferences<T>())
             return PayloadSerializer.Instance.Deserialize(ref reader, _shape);
-        ref DynamicAllowance current = ref TypedAllowance.Current;
-        DynamicAllowance outer = current; // of a payload whose constructors read another one
-        current = new DynamicAllowance(payloadBytes, maxExpansion, budget);
+        TypedAllowance allowance = TypedAllowance.Begin(payloadBytes, maxExpansion, budget);
         try
         {
             return PayloadSerializer.Instance.Deserialize(ref reader, _shape);
         }
         finally
         {
-            current = outer;
+            allowance.End();
         }
     }
 

@@ -69,30 +69,42 @@ internal sealed class Session(Contract contract, SessionLimits limits, bool need
     public bool TryReadPacket(ReadOnlySpan<byte> bytes, out int frameBytes, out int packetId, out bool hasBinaryKeys)
     {
         hasBinaryKeys = false;
-        return (State == SessionState.Active
-                && FrameReader.TryPeek(bytes, _maxFrameBytes, out frameBytes, out packetId)
-                && packetId >= WireProtocol.FirstApplicationId
-                && PayloadScanner.IsLoneBinary(bytes[WireProtocol.HeaderBytes..frameBytes]))
-            || TryReadAnyPacket(bytes, out frameBytes, out packetId, out hasBinaryKeys);
+        if (State == SessionState.Active
+            && FrameReader.TryPeek(bytes, _maxFrameBytes, out frameBytes, out packetId)
+            && packetId >= WireProtocol.FirstApplicationId)
+        {
+            ReadOnlySpan<byte> payload = bytes[WireProtocol.HeaderBytes..frameBytes];
+            hasBinaryKeys = !PayloadScanner.IsLoneBinary(payload) && ScanPayload(payload);
+            return true;
+        }
+
+        RefuseFault(bytes);
+        frameBytes = 0;
+        packetId = 0;
+        return false;
     }
 
-    // What is not one BIN, what is not complete, and what has a fault.
-    private bool TryReadAnyPacket(ReadOnlySpan<byte> bytes, out int frameBytes, out int packetId, out bool hasBinaryKeys)
+    private bool ScanPayload(ReadOnlySpan<byte> payload)
     {
         try
         {
-            hasBinaryKeys = false;
-            if (State != SessionState.Active
-                || !FrameReader.TryRead(bytes, _maxFrameBytes, out frameBytes, out packetId)
-                || packetId < WireProtocol.FirstApplicationId)
-            {
-                frameBytes = 0;
-                packetId = 0;
-                return false;
-            }
+            return PayloadScanner.Scan(payload, limits.MaxDepth, limits.MaxItemsPerPacket);
+        }
+        catch (ProtocolException)
+        {
+            State = SessionState.Closed;
+            throw;
+        }
+    }
 
-            hasBinaryKeys = PayloadScanner.Scan(bytes[WireProtocol.HeaderBytes..frameBytes], limits.MaxDepth, limits.MaxItemsPerPacket);
-            return true;
+    // What does not lie whole in these bytes, or is no packet, may be a frame that is refused at sight of its header.
+    private void RefuseFault(ReadOnlySpan<byte> bytes)
+    {
+        if (State != SessionState.Active)
+            return;
+        try
+        {
+            FrameReader.TryRead(bytes, _maxFrameBytes, out _, out _);
         }
         catch (ProtocolException)
         {

@@ -165,4 +165,22 @@ public sealed class TypedCodecTests
         Assert.Contains("depth", Assert.Throws<PayloadException>(() => Payload.ReadTyped<Chained>(deep)).Message);
         Assert.NotNull(Payload.ReadTyped<Chained>(Payload.WriteTyped(chain!.Next)));
     }
+
+    [Fact]
+    public void A_payload_that_is_read_while_another_one_is_has_an_allowance_of_its_own()
+    {
+        object?[] much = [.. Enumerable.Range(0, 1_200).Select(i => (object?)(i + 0.5))]; // 38 KB as objects, and 64 KiB are allowed
+        byte[] letter = Payload.WriteTyped(new Loose(much, null));
+
+        Envelope one = Read(new UnreadEnvelope(much, letter, null));
+        Assert.Equal(much, one.Before);
+        Assert.Equal(much, one.Read!.Value);
+        Assert.Equal(much, Read(new UnreadEnvelope(null, letter, much)).After);
+        PayloadException refused = Assert.Throws<PayloadException>(() => Read(new UnreadEnvelope(much, letter, much)));
+        Assert.Equal(CloseReason.TooManyItems, refused.Reason);
+        Assert.Equal(much, Read(new UnreadEnvelope(much, letter, null)).Before); // and the next one begins anew
+
+        static Envelope Read(UnreadEnvelope envelope)
+            => TypedCodec<Envelope>.Create().Read(Payload.Whole(Payload.WriteTyped(envelope)), hasBinaryKeys: false, maxExpansion: 0);
+    }
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using PacketMQ.Serialization;
 using Nerdbank.MessagePack;
 using PolyType;
 
@@ -70,6 +72,29 @@ public partial record Flaky
         init => _ = value;
     }
 }
+
+/// <summary>Reads another payload, with dynamic members too, while it is read itself.</summary>
+[GenerateShape]
+public partial class Envelope
+{
+    private byte[] _letter = [];
+
+    public object? Before { get; set; }
+
+    public byte[] Letter
+    {
+        get => _letter;
+        set => (_letter, Read) = (value, TypedCodec<Loose>.Create().Read(new ReadOnlySequence<byte>(value), hasBinaryKeys: false, maxExpansion: 0));
+    }
+
+    public object? After { get; set; }
+
+    [PropertyShape(Ignore = true)]
+    public Loose? Read { get; set; }
+}
+
+[GenerateShape]
+public partial record UnreadEnvelope(object? Before, byte[] Letter, object? After);
 
 [GenerateShape]
 public partial record struct Moment(DateTime Time);
