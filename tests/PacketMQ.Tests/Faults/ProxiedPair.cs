@@ -76,6 +76,9 @@ internal sealed class ProxiedPair : IAsyncDisposable
         _bystanderConnection ??= await _bystander.ConnectAsync(_endPoint).Soon();
         await _bystanderConnection.SendAsync(BystanderName, ++_exchanges);
         Assert.Equal(_exchanges, await _bystanderEchoes.NextAsync());
+        // The echo can be here before the thread that wrote it has noted so, and a clock that is turned fast would take that for a slow consumer.
+        Connection atServer = Server.Connections.Single(connection => Equals(connection.RemoteEndPoint, _bystanderConnection.LocalEndPoint));
+        await Bounded.UntilAsync(() => !atServer.IsWaitingForTransport);
     }
 
     public async ValueTask DisposeAsync()

@@ -67,7 +67,8 @@ public sealed class SliceAndStallTests
         pair.Proxy.Fault = new Fault(way, 1, 0, FaultKind.Swallow);
         Task<(CloseInfo Client, CloseInfo Server)> conversation = pair.ConverseAsync(Values);
         // Both sides have begun, and neither comes any further. Beside them the server has the bystander.
-        await Bounded.UntilAsync(() => pair.Proxy.Last is { Hit.IsCompleted: true } && pair.Server.TryGetConnection(2, out _));
+        await Bounded.UntilAsync(() => pair.Proxy.Last is { Hit.IsCompleted: true }
+            && pair.Server.TryGetConnection(2, out _) && pair.Client.TryGetConnection(1, out _));
         _time.Beat(10);
         await _time.BeatUntilAsync(() => conversation.IsCompleted); // the end of what is swallowed never comes
         (CloseInfo client, CloseInfo server) = await conversation;
