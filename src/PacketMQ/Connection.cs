@@ -118,6 +118,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     /// <summary>What it counts for among the peer's connections.</summary>
     internal Admission.Seat Seat { get; }
 
+    /// <summary>How the application's code is called that belongs to its life.</summary>
+    internal ApplicationCalls Calls => new(this, _logger);
+
     /// <summary>The server at the other end, on a memory client's connection.</summary>
     internal MemoryServer? MemoryServer { get; init; }
 
@@ -292,7 +295,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         await RaiseEndAsync(request.Info, wasMade).ConfigureAwait(false);
         FailActivation(request.Info); // whoever waits to connect need not wait for the farewell
         var end = new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger);
-        await GuardAsync("the end", _ => end.RunAsync(request)).ConfigureAwait(false);
+        await Calls.MakeAsync("the end", _ => end.RunAsync(request)).ConfigureAwait(false);
         TellEnd();
     }
 
@@ -348,40 +351,17 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         Seat.EndHandshake();
         ConnectionLog.Made(_logger, Id, RemoteEndPoint);
-        Guard("connection made", static connection => connection.Peer.RaiseMade(connection));
-        await GuardAsync("connection made", static connection => connection.Peer.CallMadeHookAsync(connection)).ConfigureAwait(false);
+        Calls.Make("connection made", static connection => connection.Peer.RaiseMade(connection));
+        await Calls.MakeAsync("connection made", static connection => connection.Peer.CallMadeHookAsync(connection)).ConfigureAwait(false);
         _activated?.TrySetResult();
     }
 
     /// <summary>Cancels what handlers wait for. Callbacks of the application's run here: they neither fail nor hold up the end.</summary>
     internal Task CancelWaitsAsync()
-        => _cancellingWaits ??= GuardAsync(
+        => _cancellingWaits ??= Calls.MakeAsync(
             "the token of the connection's end",
-            static connection => connection.CompletesInTimeAsync("a callback of the token of the connection's end", connection._decision.CancelAsync()))
+            static connection => connection.Calls.CompletesInTimeAsync("a callback of the token of the connection's end", connection._decision.CancelAsync()))
             .AsTask();
-
-    /// <summary>Whether code of the application that the end waits for returns within the close time-out. Then nobody waits for it any more.</summary>
-    internal async Task<bool> CompletesInTimeAsync(string step, Task task)
-    {
-        try
-        {
-            await task.WaitAsync(Peer.Options.CloseTimeout, Peer.Options.TimeProvider).ConfigureAwait(false);
-            return true;
-        }
-        catch (TimeoutException)
-        {
-            if (task.IsCompleted) // just now, or with an exception of this kind
-            {
-                await task.ConfigureAwait(false);
-                return true;
-            }
-
-            if (Peer.Repeated.IsNews(ConnectionLog.CloseStepTimedOutId, step))
-                ConnectionLog.CloseStepTimedOut(_logger, Id, step, Peer.Options.CloseTimeout);
-            ConnectionEnd.Observe(task);
-            return false;
-        }
-    }
 
     /// <summary>
     /// Called by the heartbeat when the application's code blocks the thread that would end the connection: cuts it and tells all who
@@ -490,14 +470,14 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     {
         if (!wasMade)
         {
-            Guard("connection refused", connection => connection.Peer.RaiseRefused(connection, info));
+            Calls.Make("connection refused", connection => connection.Peer.RaiseRefused(connection, info));
             return;
         }
 
-        Guard("connection lost", connection => connection.Peer.RaiseLost(connection, info));
-        await GuardAsync(
+        Calls.Make("connection lost", connection => connection.Peer.RaiseLost(connection, info));
+        await Calls.MakeAsync(
             "connection lost",
-            connection => connection.CompletesInTimeAsync("the callback for connection lost", connection.Peer.CallLostHookAsync(connection, info)))
+            connection => connection.Calls.CompletesInTimeAsync("the callback for connection lost", connection.Peer.CallLostHookAsync(connection, info)))
             .ConfigureAwait(false);
     }
 
@@ -511,32 +491,5 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
             ConnectionLog.Violated(_logger, Id, info);
         else
             ConnectionLog.Refused(_logger, Id, RemoteEndPoint, info);
-    }
-
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An application's callback must not keep a connection from ending.")]
-    private void Guard(string occasion, Action<Connection> callback)
-    {
-        try
-        {
-            callback(this);
-        }
-        catch (Exception exception)
-        {
-            ConnectionLog.CallbackFailed(_logger, exception, Id, occasion);
-        }
-    }
-
-    /// <inheritdoc cref="Guard"/>
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An application's callback must not keep a connection from ending.")]
-    private async ValueTask GuardAsync(string occasion, Func<Connection, Task> callback)
-    {
-        try
-        {
-            await callback(this).ConfigureAwait(false);
-        }
-        catch (Exception exception)
-        {
-            ConnectionLog.CallbackFailed(_logger, exception, Id, occasion);
-        }
     }
 }

@@ -95,6 +95,7 @@ public sealed class TlsTests : IDisposable
     [InlineData("send localhost:1 a:b 1 --tls --ca gone.pem")]
     [InlineData("listen localhost:1 --cert client.pem --key client.key")]
     [InlineData("send localhost:1 a:b 1 --tls-name localhost")]
+    [InlineData("send localhost:1 a:b 1 --tls --tls-name ")]
     [InlineData("listen ./a.sock --tls")]
     [InlineData("certs")]
     public async Task A_mistake_with_certificates_is_one_sentence_and_exit_code_2(string arguments)

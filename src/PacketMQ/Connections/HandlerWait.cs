@@ -55,7 +55,7 @@ internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Cl
         }
 
         await connection.CancelWaitsAsync().ConfigureAwait(false);
-        if (!await connection.CompletesInTimeAsync("a handler", handling).ConfigureAwait(false))
+        if (!await connection.Calls.CompletesInTimeAsync("a handler", handling).ConfigureAwait(false))
             Overdue = handling;
         return false;
     }

@@ -1,3 +1,4 @@
+using PacketMQ.Dispatch;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections;
@@ -203,6 +204,52 @@ public sealed class BackPressureTests
         await send.Soon();
         CloseInfo[] ends = [await client.Closed, await server.Closed];
         Assert.Contains((CloseReason.SlowConsumer, CloseInitiator.Local), ends.Select(end => (end.Reason, end.Initiator)));
+    }
+
+    [Fact]
+    public async Task Every_way_to_send_can_be_given_up()
+    {
+        var block = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var typed = new Packet<string>();
+        var binary = new BinaryPacket();
+        await using var pair = new PeerPair(
+            Transport.TcpIPv4,
+            Registries.Server(
+                (Registries.Name, Packet.Create((_, _) => new ValueTask(block.Task))), ("test:typed", new Packet<string>()), ("test:binary", new BinaryPacket())),
+            Registries.Client((Registries.Name, Registries.Sink()), ("test:typed", typed), ("test:binary", binary)),
+            Small,
+            Small);
+        (Connection client, _) = await pair.ConnectAsync();
+        byte[] body = [(byte)(client.GetWireId(typed) >> 8), (byte)client.GetWireId(typed), 0xc0];
+        Assert.True(client.Sender.Routes!.TryFind(typed, out PacketRoute? route));
+        var context = new PacketContext(client, route);
+        Task filling = await FillAsync(client);
+
+        var given = new CancellationToken(canceled: true);
+        ReadOnlyMemory<byte> bytes = new byte[100];
+        Func<ValueTask>[] ways =
+        [
+            () => client.SendAsync(typed, (object)"a", given),
+            () => client.SendAsync(typed, "a", given),
+            () => client.SendAsync(binary, bytes, given),
+            () => client.SendAsync(binary, Chunked.Join(new byte[50], new byte[50]), given),
+            () => client.SendEncodedAsync(body, given),
+            () => context.ReplyAsync(typed, (object)"a", given),
+            () => context.ReplyAsync(typed, "a", given),
+            () => context.ReplyAsync(binary, bytes, given),
+            () => pair.Client.SendAsync(typed, (object)"a", given),
+            () => pair.Client.SendAsync(typed, "a", given),
+            () => pair.Client.SendAsync(binary, bytes, given),
+            () => ((Peer)pair.Client).SendAsync(typed, (object)"a", client.Id, given),
+            () => ((Peer)pair.Client).SendAsync(typed, "a", client.Id, given),
+            () => ((Peer)pair.Client).SendAsync(binary, bytes, client.Id, given),
+            () => pair.Client.SendEncodedAsync(body, given),
+            () => ((Peer)pair.Client).SendEncodedAsync(body, client.Id, given),
+        ];
+        Assert.All(ways, way => Assert.True(way().AsTask().IsCanceled));
+
+        block.SetResult();
+        await filling.Soon();
     }
 
     // Each packet says how many answers may still follow from it.
