@@ -1,6 +1,6 @@
 using System.Buffers;
-using PacketMQ.Serialization;
 using Nerdbank.MessagePack;
+using PacketMQ.Serialization;
 using PolyType;
 
 namespace PacketMQ.Tests.Serialization;
