@@ -155,6 +155,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
 
     internal PacketSender Sender => _sender;
 
+    /// <summary>Tells progress from standstill while <see cref="IsWaitingForTransport"/>: whole writes, and bytes of one where they can be counted.</summary>
+    internal long SendProgress => _sendQueue.Progress + _transport.TakenBytes;
+
     internal bool IsWaitingForTransport => _sendQueue.IsWaitingForTransport;
 
     /// <summary>

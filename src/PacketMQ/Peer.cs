@@ -292,7 +292,16 @@ public abstract class Peer : IAsyncDisposable
         CloseInfo? noRoom = Admission.TryEnter(transport.RemoteEndPoint, isIncoming, out Admission.Seat? seat);
         if (seat is not null)
         {
-            connection = new Connection(this, _connections.TakeId(), transport, seat, isIncoming, _logger) { MemoryServer = memoryServer };
+            try
+            {
+                connection = new Connection(this, _connections.TakeId(), transport, seat, isIncoming, _logger) { MemoryServer = memoryServer };
+            }
+            catch (OutOfMemoryException)
+            {
+                seat.Leave();
+                throw;
+            }
+
             if (!_connections.TryAdd(connection))
             {
                 seat.Leave();

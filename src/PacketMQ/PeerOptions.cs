@@ -72,7 +72,8 @@ public sealed record PeerOptions
 
     /// <summary>
     /// How long the other side may take nothing while data waits for it, before the connection ends as
-    /// <see cref="CloseReason.SlowConsumer"/>. <see langword="null"/>: for ever. Default 10 s; looked at once a second.
+    /// <see cref="CloseReason.SlowConsumer"/>. Over TCP on Linux each byte counts that it has acknowledged; elsewhere what the system took, which is
+    /// coarser, and on other streams whole writes of 64 KiB. <see langword="null"/>: for ever. Default 10 s; looked at once a second.
     /// </summary>
     public TimeSpan? SendTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
@@ -111,8 +112,8 @@ public sealed record PeerOptions
 
     /// <summary>
     /// How many bytes all socket connections of the process may hold in their buffers, and all connections in the dynamic values that their
-    /// handlers are busy with; <see langword="null"/>: any number. From seven eighths of it this peer takes no new connections; above it, it
-    /// closes those of its own that hold the most, both as <see cref="CloseReason.Overloaded"/>. At least <see cref="MaxFrameBytes"/> and
+    /// handlers are busy with; <see langword="null"/>: any number. From seven eighths of it this peer takes no new connections; above it, and
+    /// once it has turned others away for ten seconds, it closes those of its own that hold the most, as <see cref="CloseReason.Overloaded"/>. At least <see cref="MaxFrameBytes"/> and
     /// <see cref="MaxPendingSendBytes"/>; default a quarter of the memory that the garbage collector may use, and at least 16 MiB.
     /// </summary>
     public long? MaxTotalBufferedBytes { get; init; } = Math.Max(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4, 16 * 1024 * 1024);

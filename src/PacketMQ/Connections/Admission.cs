@@ -94,6 +94,8 @@ internal sealed class Admission(PeerOptions options, BufferBudget budget, Repeat
     private CloseInfo Report(string option, EndPoint? remoteEndPoint)
     {
         Interlocked.Increment(ref _turnedAway);
+        if (option == nameof(PeerOptions.MaxTotalBufferedBytes))
+            budget.NoticeTurnedAway();
         string description = option == nameof(PeerOptions.MaxTotalBufferedBytes)
             ? $"The buffers are nearly full: {option} is {options.MaxTotalBufferedBytes}."
             : $"There are as many as allowed: {option} is {LimitOf(option)}.";

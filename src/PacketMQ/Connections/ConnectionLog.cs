@@ -51,8 +51,8 @@ internal static partial class ConnectionLog
     [LoggerMessage(TurnedAwayId, LogLevel.Warning, "A connection from {RemoteEndPoint} was turned away. {Cause}")]
     public static partial void TurnedAway(ILogger logger, object? remoteEndPoint, string cause);
 
-    [LoggerMessage(BuffersFullId, LogLevel.Warning, "All connections together buffer more than {MaxTotalBufferedBytes} bytes: {Count} that hold the most are closed.")]
-    public static partial void BuffersFull(ILogger logger, long maxTotalBufferedBytes, int count);
+    [LoggerMessage(BuffersFullId, LogLevel.Warning, "All connections together buffer more than {MaxBytes} bytes: {Count} that hold the most are closed.")]
+    public static partial void BuffersFull(ILogger logger, long maxBytes, int count);
 
     [LoggerMessage(AuthenticationThrewId, LogLevel.Error, "Connection {ConnectionId}: the application's hook for authentication threw; the other side was refused.")]
     public static partial void AuthenticationThrew(ILogger logger, Exception exception, long connectionId);

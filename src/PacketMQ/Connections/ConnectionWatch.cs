@@ -18,7 +18,7 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
     private long _frame = -1;
     private long _windowBytes;
     private TimeSpan _windowBegun;
-    private int _progress;
+    private long _progress;
     private TimeSpan _progressSeen;
     private bool _isSending;
     private TimeSpan? _endSeen;
@@ -111,9 +111,9 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
         {
             _isSending = false;
         }
-        else if (!_isSending || sendQueue.Progress != _progress)
+        else if (!_isSending || connection.SendProgress != _progress)
         {
-            (_isSending, _progress, _progressSeen) = (true, sendQueue.Progress, _age);
+            (_isSending, _progress, _progressSeen) = (true, connection.SendProgress, _age);
         }
         else if (_age - _progressSeen >= timeout)
         {

@@ -43,6 +43,9 @@ internal sealed class SocketConnection : TransportConnection
 
     public override EndPoint? RemoteEndPoint { get; }
 
+    // The system takes more only once a good part of its buffer is free: a slow reader would seem to take nothing for long.
+    public override long TakenBytes => TcpInformation.TryGetAcknowledgedBytes(_socket) ?? _output.TakenBytes;
+
     public override void UsePool(ArrayPool<byte> pool)
     {
         _input.UsePool(pool);

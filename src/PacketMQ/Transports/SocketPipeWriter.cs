@@ -23,6 +23,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
     private byte[]? _kept;
     private int _start;
     private int _end;
+    private long _takenBytes;
     private bool _completed;
     // Some of what was written is not sent: since a write began to wait, until one gets through.
     private volatile bool _isBehind;
@@ -30,6 +31,9 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
     public override bool CanGetUnflushedBytes => true;
 
     public override long UnflushedBytes => _end - _start;
+
+    /// <summary>How many bytes the kernel has taken. From any thread.</summary>
+    public long TakenBytes => Volatile.Read(ref _takenBytes);
 
     /// <summary>Takes another pool, while no array is held.</summary>
     public void UsePool(ArrayPool<byte> other) => _pool = other;
@@ -166,6 +170,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
             throw fault.ToException();
         }
 
+        Volatile.Write(ref _takenBytes, _takenBytes + sent);
         return sent;
     }
 
@@ -206,7 +211,9 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
     {
         try
         {
-            return await socket.SendAsync(bytes[..1], SocketFlags.None, wake).ConfigureAwait(false) == 1;
+            int sent = await socket.SendAsync(bytes[..1], SocketFlags.None, wake).ConfigureAwait(false);
+            Volatile.Write(ref _takenBytes, _takenBytes + sent);
+            return sent == 1;
         }
         catch (OperationCanceledException)
         {

@@ -38,6 +38,8 @@ internal sealed class TlsConnection : TransportConnection
 
     public override EndPoint? RemoteEndPoint => _socket.RemoteEndPoint;
 
+    public override long TakenBytes => _socket.TakenBytes;
+
     public override TlsDetails? Tls => Volatile.Read(ref _tls);
 
     public override bool IsTruncated => _session.IsTruncated;

@@ -29,6 +29,12 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
     {
     }
 
+    /// <summary>
+    /// How many bytes the other side has taken of <see cref="Output"/>, or if that is not known the system: progress within a write that waits.
+    /// 0 if nobody counts. From any thread.
+    /// </summary>
+    public virtual long TakenBytes => 0;
+
     /// <summary>How the stream is encrypted; null before <see cref="OpenAsync"/> is through, and for a stream in plain text.</summary>
     public virtual TlsDetails? Tls => null;
 

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -12,6 +13,16 @@ namespace PacketMQ.Tests.Connections;
 /// <summary>Who gets in, by number and address; and what one who does not is told.</summary>
 public sealed class AdmissionTests
 {
+    [Fact]
+    public async Task A_connection_for_which_there_is_no_memory_gives_its_place_back()
+    {
+        await using var server = new MemoryServer(Registries.Server(Registries.Sink()), new PeerOptions { MaxConnections = 1 });
+        for (int i = 0; i < 3; i++)
+            Assert.Throws<OutOfMemoryException>(() => server.Begin(new Unaffordable()));
+        await using var client = new MemoryClient(Registries.Client(Registries.Sink()));
+        await client.ConnectAsync(server, TestContext.Current.CancellationToken).Soon();
+    }
+
     [Theory]
     [InlineData("192.0.2.1", "192.0.2.1", true)]
     [InlineData("192.0.2.1", "192.0.2.2", false)]
@@ -190,4 +201,17 @@ public sealed class AdmissionTests
     }
 
     private static IPEndPoint Address(string address) => new(IPAddress.Parse(address), 1);
+
+    private sealed class Unaffordable : TransportConnection
+    {
+        public override PipeReader Input => throw new OutOfMemoryException();
+
+        public override PipeWriter Output => throw new OutOfMemoryException();
+
+        public override void Abort()
+        {
+        }
+
+        public override ValueTask DisposeAsync() => default;
+    }
 }

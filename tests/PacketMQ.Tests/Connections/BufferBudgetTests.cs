@@ -62,6 +62,38 @@ public sealed class BufferBudgetTests
             account.Close();
     }
 
+    [Fact]
+    public async Task Whoever_parks_near_the_bound_and_keeps_others_out_goes_after_ten_seconds()
+    {
+        var budget = new BufferBudget(
+            BufferBudget.Total + 10_000_000, new RepeatedLog(NullLogger.Instance, TimeProvider.System), NullLogger.Instance);
+        var evicted = new System.Collections.Concurrent.ConcurrentQueue<int>();
+        BufferAccount[] accounts = [.. Enumerable.Range(0, 3).Select(number => Accounts.New(budget, () => evicted.Enqueue(number)))];
+        accounts[0].Add(2_000_000);
+        accounts[1].Add(4_000_000);
+        accounts[2].Add(3_500_000); // 9.5 million
+        for (int i = 0; i < 100; i++)
+            budget.Check(); // nobody is kept out
+
+        budget.NoticeTurnedAway();
+        for (int i = 0; i < BufferBudget.MostTicksShut; i++)
+            budget.Check();
+        Assert.False(budget.HasToRelieve);
+        budget.Check();
+        await Bounded.UntilAsync(() => !evicted.IsEmpty);
+        accounts[1].Close();
+        Assert.False(budget.IsNearlySpent);
+        budget.Check();
+        accounts[0].Add(4_000_000); // as full as before, but nobody has been turned away since
+        for (int i = 0; i < 100; i++)
+            budget.Check();
+        Assert.True(budget.IsNearlySpent);
+        Assert.False(budget.HasToRelieve);
+        Assert.Equal([1], evicted);
+        foreach (BufferAccount account in accounts)
+            account.Close();
+    }
+
     [Theory]
     [InlineData(Transport.TcpIPv4)]
     [InlineData(Transport.Unix)]

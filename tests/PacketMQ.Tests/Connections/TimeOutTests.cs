@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections;
@@ -170,6 +172,36 @@ public sealed class TimeOutTests
         Assert.Equal(CloseReason.HandshakeTimeout, await late.ReadSoftQuitAsync());
         await _time.BeatUntilAsync(() => sending.Closed.IsCompleted);
         Assert.Equal(CloseReason.SlowConsumer, (await sending.Closed).Reason);
+        await Assert.ThrowsAsync<ConnectionClosedException>(() => Task.WhenAll(sends).Soon());
+    }
+
+    [Fact]
+    public async Task A_consumer_that_takes_little_but_goes_on_is_not_ended()
+    {
+        await using var server = new Server(Registries.Server(Registries.Sink()), new PeerOptions { TimeProvider = _time });
+        var endPoint = (IPEndPoint)server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
+        using var slow = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { ReceiveBufferSize = 4_096 };
+        await slow.ConnectAsync(endPoint, TestContext.Current.CancellationToken);
+        slow.Send(PeerBytes.Handshake(true, (Registries.Name, 17)));
+        await Bounded.UntilAsync(() => server.Connections.Length == 1);
+        Connection connection = server.Connections[0];
+        Task[] sends = [.. Enumerable.Range(0, 100).Select(_ => connection.SendAsync(Registries.Name, new byte[90_000]).AsTask())];
+        await Bounded.UntilAsync(() => connection.IsWaitingForTransport);
+
+        // As little as moves anything on, now and then, for four times the time-out.
+        int read = 0;
+        for (int i = 0; i < 10; i++)
+        {
+            _time.Beat(4);
+            long before = connection.SendProgress;
+            for (; connection.SendProgress == before; read += 100)
+                await slow.ReceiveAsync(new byte[100], SocketFlags.None, TestContext.Current.CancellationToken).AsTask().Soon();
+        }
+
+        Assert.False(connection.Closing.IsCancellationRequested);
+        Assert.InRange(read, 1, 60_000); // less than a single write
+        await _time.BeatUntilAsync(() => connection.Closed.IsCompleted);
+        Assert.Equal(CloseReason.SlowConsumer, (await connection.Closed).Reason);
         await Assert.ThrowsAsync<ConnectionClosedException>(() => Task.WhenAll(sends).Soon());
     }
 
