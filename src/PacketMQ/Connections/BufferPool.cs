@@ -20,12 +20,24 @@ internal sealed class BufferPool : ArrayPool<byte>
     private readonly Stack<byte[]>[] _bySize = [.. Enumerable.Range(SmallestShift, LargestShift - SmallestShift + 1).Select(_ => new Stack<byte[]>())];
     private SpinGate _gate;
     private int _kept;
+    private long _lent;
+    private long _mostLent;
 
     /// <summary>The one that connections use.</summary>
     public static BufferPool Connections { get; } = CreateTrimmed();
 
     /// <summary>How many bytes wait to be rented.</summary>
     public int Kept => Volatile.Read(ref _kept);
+
+    /// <summary>The most bytes that were out at once since <see cref="BeginMost"/>, beyond those that were out then.</summary>
+    public long MostLent => Volatile.Read(ref _mostLent);
+
+    /// <summary>From here on <see cref="MostLent"/> counts.</summary>
+    public void BeginMost()
+    {
+        using (_gate.Hold())
+            _lent = _mostLent = 0;
+    }
 
     /// <summary>A pool that lets half of what it keeps go at each collection of the oldest generation.</summary>
     public static BufferPool CreateTrimmed()
@@ -42,6 +54,8 @@ internal sealed class BufferPool : ArrayPool<byte>
         int shift = Math.Max(SmallestShift, BitOperations.Log2((uint)(minimumLength - 1)) + 1);
         using (_gate.Hold())
         {
+            _lent += 1 << shift;
+            _mostLent = Math.Max(_mostLent, _lent);
             if (_bySize[shift - SmallestShift].TryPop(out byte[]? array))
             {
                 _kept -= array.Length;
@@ -65,6 +79,7 @@ internal sealed class BufferPool : ArrayPool<byte>
             array.AsSpan().Clear();
         using (_gate.Hold())
         {
+            _lent = Math.Max(0, _lent - length); // what was out before may come back
             if (_kept + length > KeptBytes)
                 return;
             _bySize[BitOperations.Log2((uint)length) - SmallestShift].Push(array);

@@ -1,8 +1,9 @@
 using System.Diagnostics.Tracing;
+using PacketMQ.Connections;
 
 namespace PacketMQ.Tests.Conformance;
 
-/// <summary>Listens to the pool of byte arrays: how many bytes it has given out and not got back.</summary>
+/// <summary>How many bytes the pool of the connections, and the shared one of byte arrays, have given out and not got back.</summary>
 internal sealed class PoolWatch : EventListener
 {
     private const int Rented = 1;
@@ -11,13 +12,14 @@ internal sealed class PoolWatch : EventListener
     private long _out;
     private long _most;
 
-    /// <summary>The most bytes that were out at once since <see cref="Reset"/>, beyond those that were out then.</summary>
-    public long Most => Volatile.Read(ref _most);
+    /// <summary>The most bytes that were out at once since <see cref="Reset"/>, beyond those that were out then; each pool's most, together.</summary>
+    public long Most => Volatile.Read(ref _most) + BufferPool.Connections.MostLent;
 
     public void Reset()
     {
         Volatile.Write(ref _out, 0);
         Volatile.Write(ref _most, 0);
+        BufferPool.Connections.BeginMost();
     }
 
     protected override void OnEventSourceCreated(EventSource eventSource)
@@ -39,7 +41,7 @@ internal sealed class PoolWatch : EventListener
         }
         while (Interlocked.CompareExchange(ref _out, outside, before) != before);
 
-        for (long most = Most; outside > most; most = Most)
+        for (long most = Volatile.Read(ref _most); outside > most; most = Volatile.Read(ref _most))
             Interlocked.CompareExchange(ref _most, outside, most);
     }
 }

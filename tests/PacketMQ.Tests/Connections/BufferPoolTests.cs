@@ -46,6 +46,20 @@ public sealed class BufferPoolTests
     }
 
     [Fact]
+    public void It_tells_how_much_was_out_at_once()
+    {
+        var pool = new BufferPool();
+        byte[] before = pool.Rent(1 << 20);
+        pool.BeginMost();
+        pool.Return(before);
+        byte[] kept = pool.Rent(8_000);
+        pool.Return(pool.Rent(60_000));
+        pool.Return(kept);
+        pool.Return(pool.Rent(30_000));
+        Assert.Equal(8_192 + 65_536, pool.MostLent);
+    }
+
+    [Fact]
     public void It_keeps_no_more_than_its_bound()
     {
         var pool = new BufferPool();
