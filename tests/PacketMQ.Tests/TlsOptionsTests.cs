@@ -73,7 +73,7 @@ public sealed class TlsOptionsTests
     }
 
     [Fact]
-    public void A_certificate_and_its_intermediates_are_read_from_PEM_and_a_bad_file_changes_nothing()
+    public void A_certificate_is_read_and_replaced_from_PEM_and_a_bad_file_changes_nothing()
     {
         string directory = Directory.CreateTempSubdirectory("packetmq").FullName;
         try
@@ -86,10 +86,43 @@ public sealed class TlsOptionsTests
             TlsCertificate certificate = TlsCertificate.FromPemFiles(file, key);
             Assert.Equal(issued.Thumbprint, certificate.Certificate.Thumbprint);
 
+            X509Certificate2 next = TestTls.Root.IssueServer("second");
+            File.WriteAllText(file, next.ExportCertificatePem());
+            File.WriteAllText(key, next.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
+            certificate.ReplaceFromPemFiles(file, key);
+            Assert.Equal(next.Thumbprint, certificate.Certificate.Thumbprint);
+
             File.WriteAllText(key, "nothing");
             Assert.ThrowsAny<Exception>(() => certificate.ReplaceFromPemFiles(file, key));
-            Assert.Equal(issued.Thumbprint, certificate.Certificate.Thumbprint);
+            Assert.Equal(next.Thumbprint, certificate.Certificate.Thumbprint);
             Assert.ThrowsAny<IOException>(() => TlsCertificate.FromPemFiles(file, Path.Combine(directory, "gone")));
+        }
+        finally
+        {
+            Directory.Delete(directory, recursive: true);
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task The_intermediates_of_a_PEM_file_are_presented_and_without_them_the_chain_ends(bool presents)
+    {
+        TestRoot authority = TestTls.Root.IssueAuthority("An authority between");
+        X509Certificate2 issued = authority.IssueServer(TestTls.HostName);
+        string directory = Directory.CreateTempSubdirectory("packetmq").FullName;
+        try
+        {
+            string file = Path.Combine(directory, "server.pem");
+            string key = Path.Combine(directory, "server.key");
+            await File.WriteAllTextAsync(
+                file, issued.ExportCertificatePem() + "\n" + (presents ? authority.Roots[0].ExportCertificatePem() : ""), TestContext.Current.CancellationToken);
+            await File.WriteAllTextAsync(key, issued.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem(), TestContext.Current.CancellationToken);
+            await using var meeting = new TlsMeeting(TestTls.ForServers with { Certificate = TlsCertificate.FromPemFiles(file, key) }, TestTls.ForClients);
+            if (presents)
+                await meeting.ConnectAsync();
+            else
+                Assert.Contains("leads to no root", (await meeting.RefusedAsync()).Client.Description);
         }
         finally
         {

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using PacketMQ.Tool.Tests.Support;
 
 namespace PacketMQ.Tool.Tests;
@@ -43,6 +44,11 @@ public sealed class FewFilesTests
 
         List<Socket> sockets = await ConnectAsync(address);
         await EndAsync(server, address, sockets, "Accepting on 127.0.0.1:");
+
+        // Who was connected before has noticed nothing: it ends when it is told to, and not as one whose connection was lost.
+        listener.Signal(PosixSignal.SIGINT);
+        (int exitCode, _, string error) = await listener.EndAsync();
+        Assert.Equal((0, ""), (exitCode, error));
     }
 
     // They leave, the next client is served at once, and the server has told on standard error, some times, what was wrong.

@@ -17,15 +17,21 @@ internal sealed class TestRoot
     public TestRoot(string name)
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
-        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
-        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
-        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        _certificate = request.CreateSelfSigned(Now.AddDays(-10), Now.AddDays(10));
+        _certificate = Request(name, key).CreateSelfSigned(Now.AddDays(-10), Now.AddDays(10));
     }
+
+    private TestRoot(X509Certificate2 certificate) => _certificate = certificate;
 
     /// <summary>What to trust, in order to trust this root.</summary>
     public X509Certificate2Collection Roots => [X509CertificateLoader.LoadCertificate(_certificate.RawData)];
+
+    /// <summary>An authority between this root and what it issues itself: an intermediate certificate.</summary>
+    public TestRoot IssueAuthority(string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        using X509Certificate2 signed = Request(name, key).Create(_certificate, Now.AddDays(-9), Now.AddDays(9), [1, .. RandomNumberGenerator.GetBytes(7)]);
+        return new TestRoot(signed.CopyWithPrivateKey(key));
+    }
 
     public X509Certificate2 IssueServer(params string[] names) => Issue(Kind.Server, names);
 
@@ -78,6 +84,15 @@ internal sealed class TestRoot
         number[0] &= 0x7f;
         X509Certificate2 signed = create(request, number);
         return signed.HasPrivateKey ? signed : signed.CopyWithPrivateKey(key);
+    }
+
+    private static CertificateRequest Request(string name, ECDsa key)
+    {
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
+        return request;
     }
 
     /// <summary>What a certificate is for, and what is wrong with it.</summary>
