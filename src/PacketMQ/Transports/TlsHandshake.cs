@@ -14,6 +14,7 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
     private static readonly Oid ServerUsage = new("1.3.6.1.5.5.7.3.1");
     private static readonly Oid ClientUsage = new("1.3.6.1.5.5.7.3.2");
 
+    private bool _hasReadHello;
     private bool _isAccepted;
     private string? _refusal;
     private Exception? _callbackFailure;
@@ -39,7 +40,11 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
         {
             if (_callbackFailure is not null)
                 throw CallbackFailed(_callbackFailure, canBeTold: false);
-            throw Explain(exception, stream);
+            TlsFault fault = Explain(exception, stream);
+            // SslStream then goes on without a certificate, and finds fault with that.
+            if (targetHost is null && !_hasReadHello && fault is { Kind: TlsFaultKind.Failed, IsRemote: false })
+                fault = new TlsFault(TlsFaultKind.Failed, "The other side did not begin TLS with a hello that can be read.", exception);
+            throw fault;
         }
         catch (Exception exception) when (stream.HasFailed && stream.FirstCount == 0 && targetHost is not null)
         {
@@ -72,6 +77,7 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
     private ValueTask<SslServerAuthenticationOptions> ChooseServerOptionsAsync(
         SslStream ssl, SslClientHelloInfo hello, object? state, CancellationToken cancellationToken)
     {
+        _hasReadHello = true;
         TlsCertificate? certificate;
         try
         {

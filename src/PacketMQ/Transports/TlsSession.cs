@@ -14,6 +14,9 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
     /// <summary>The result of a wait that was interrupted.</summary>
     public const int Woken = -1;
 
+    // Where what a refused side still sends goes, of all connections at once: nobody looks at it.
+    private static readonly byte[] Ignored = new byte[4 * 1024];
+
     private readonly Lock _gate = new();
     private int _users; // guarded by the gate
     private bool _disposed;
@@ -21,6 +24,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
     private volatile bool _canWrite; // open, or refused behind the handshake: for the reason
     private volatile bool _hasEnded;
     private volatile TlsFault? _fault;
+    private int _ignoredBytes; // received and not reported yet; the reader's own
 
     public SslStream Ssl => ssl;
 
@@ -63,7 +67,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
         try
         {
             if (!_isOpen)
-                await SkipToEndAsync(wake).ConfigureAwait(false);
+                await IgnoreBytesAsync(wake).ConfigureAwait(false);
             else if (!_hasEnded)
                 await ssl.ReadAsync(Memory<byte>.Empty, wake).ConfigureAwait(false);
             return 0;
@@ -92,12 +96,17 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
         return wait.IsCompleted ? wait.GetAwaiter().GetResult() != Woken : throw new InvalidOperationException("A cancelled wait does not wait.");
     }
 
-    /// <summary>Reads what was decrypted; 0 at the end. Only after a wait has said that there is something.</summary>
+    /// <summary>
+    /// Reads what was decrypted; 0 at the end. Only after a wait has said that there is something. Behind a handshake that failed: as many
+    /// zeros as bytes came, so that whoever drains the stream can count them.
+    /// </summary>
     [SuppressMessage("Usage", "VSTHRD002:Avoid problematic synchronous waits", Justification = "The read has completed; a pooled task source wants to be asked.")]
     public int ReadNow(Memory<byte> buffer)
     {
         if (_hasEnded)
             return 0;
+        if (!_isOpen)
+            return ReportIgnoredBytes(buffer.Span);
         Enter();
         try
         {
@@ -239,14 +248,20 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
         return _fault ??= TlsHandshake.Explain(exception, stream);
     }
 
-    // After a handshake that failed: the other side may still be reading why. Nothing that it sends is looked at.
-    private async ValueTask SkipToEndAsync(CancellationToken wake)
+    // After a handshake that failed: the other side may still be reading why. Nothing that it sends is looked at. One receive a wait, so
+    // that the reader's owner decides how much of it is enough, and gives others their turn.
+    private async ValueTask IgnoreBytesAsync(CancellationToken wake)
     {
-        byte[] ignored = new byte[1024];
-        while (!stream.HasEnded && await stream.ReadAsync(ignored, wake).ConfigureAwait(false) > 0)
-        {
-        }
+        if (_ignoredBytes == 0 && !stream.HasEnded)
+            _ignoredBytes = await stream.ReadAsync(Ignored, wake).ConfigureAwait(false);
+    }
 
-        _hasEnded = true;
+    private int ReportIgnoredBytes(Span<byte> buffer)
+    {
+        int count = Math.Min(_ignoredBytes, buffer.Length);
+        buffer[..count].Clear();
+        _ignoredBytes -= count;
+        _hasEnded = count == 0;
+        return count;
     }
 }

@@ -43,7 +43,7 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
 
     /// <summary>
     /// The transport's own handshake, before the first read and write. Called once. When it has failed, the stream can still be ended
-    /// in order: <see cref="Output"/> completed, <see cref="Input"/> read to its end.
+    /// in order: <see cref="Output"/> completed, <see cref="Input"/> read to its end; what is read then has a length and no meaning.
     /// </summary>
     /// <exception cref="IOException">It failed: a <see cref="TlsFault"/>, or an error of the stream.</exception>
     public virtual ValueTask OpenAsync() => default;

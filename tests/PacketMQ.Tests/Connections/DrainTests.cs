@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Testing;
 using PacketMQ.Tests.Support;
@@ -45,13 +46,37 @@ public sealed class DrainTests
             read += await stranger.ReceiveAsync(answer.AsMemory(read)).Soon();
         Assert.Equal([.. PeerBytes.Init, .. softQuit], answer);
 
-        SocketException cut = await Assert.ThrowsAsync<SocketException>(async () =>
-        {
-            for (int sent = 0; sent < 64_000_000; sent += _piece.Length)
-                await stranger.SendAsync(_piece).Soon();
-        });
-        Assert.True(cut.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown, $"{cut.SocketErrorCode}");
+        await AssertCutAsync(stranger);
         Assert.Equal(CloseReason.UnexpectedPacket, (await pair.ServerRefused.Reader.ReadAsync().Soon()).CloseInfo.Reason);
+    }
+
+    [Fact]
+    public async Task Who_begins_TLS_with_nonsense_and_sends_on_is_cut()
+    {
+        await using var meeting = new TlsMeeting(TestTls.ForServers, TestTls.ForClients, Patient);
+        using var stranger = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await stranger.ConnectAsync(meeting.EndPoint);
+        await stranger.SendAsync(Convert.FromHexString("1603010005ffffffffff"));
+
+        await AssertCutAsync(stranger);
+        CloseInfo refused = await meeting.NextRefusedAsync();
+        Assert.Equal((CloseReason.TlsFailed, CloseInitiator.Local), (refused.Reason, refused.Initiator));
+        Assert.Equal("The other side did not begin TLS with a hello that can be read.", refused.Description);
+    }
+
+    [Fact]
+    public async Task Who_has_no_certificate_and_sends_on_is_cut()
+    {
+        await using var meeting = new TlsMeeting(TestTls.ForServers, TestTls.ForClients, Patient);
+        using var stranger = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await stranger.ConnectAsync(meeting.EndPoint);
+        await using var ssl = new SslStream(new NetworkStream(stranger), leaveInnerStreamOpen: false, (_, _, _, _) => true);
+        await ssl.AuthenticateAsClientAsync(
+            new SslClientAuthenticationOptions { TargetHost = TestTls.HostName, ApplicationProtocols = [new("packetmq/1")] }).Soon();
+
+        await AssertCutAsync(stranger);
+        CloseInfo refused = await meeting.NextRefusedAsync();
+        Assert.Equal((CloseReason.CertificateRefused, CloseInitiator.Local), (refused.Reason, refused.Initiator));
     }
 
     [Theory, AllTransports]
@@ -68,6 +93,18 @@ public sealed class DrainTests
         await raw.EndAsync();
         await quitting.Soon();
         Assert.DoesNotContain(_log.GetSnapshot(), line => line.Id.Id == 114);
+    }
+
+    // Whatever it sends is refused after a while, long before its time is up; far more than all buffers of the system on the way.
+    private async Task AssertCutAsync(Socket stranger)
+    {
+        SocketException cut = await Assert.ThrowsAsync<SocketException>(async () =>
+        {
+            for (int sent = 0; sent < 64_000_000; sent += _piece.Length)
+                await stranger.SendAsync(_piece).Soon();
+        });
+        Assert.True(cut.SocketErrorCode is SocketError.ConnectionReset or SocketError.Shutdown, $"{cut.SocketErrorCode}");
+        await Bounded.UntilAsync(() => _log.GetSnapshot().Any(line => line.Id.Id == 114 && line.Message.Contains($" {LawfulHandshake} bytes ", StringComparison.Ordinal)));
     }
 
     // How many bytes went, at most so many.
