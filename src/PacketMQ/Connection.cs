@@ -73,7 +73,10 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     /// <summary>The own end, if the transport has a name for it.</summary>
     public EndPoint? LocalEndPoint => _transport.LocalEndPoint;
 
-    /// <summary>The other end, if the transport has a name for it.</summary>
+    /// <summary>
+    /// The other end, if the transport has a name for it. A client on a Unix domain socket may have bound its end to any path: escape it before
+    /// you print it, or print the connection.
+    /// </summary>
     public EndPoint? RemoteEndPoint => _transport.RemoteEndPoint;
 
     /// <summary>Whether what is sent is encrypted by <see cref="PeerOptions.Tls"/>. A stream that was attached is not known to be.</summary>
@@ -253,7 +256,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     }
 
     /// <summary>The connection's number and other end.</summary>
-    public override string ToString() => $"connection {Id} to {RemoteEndPoint?.ToString() ?? "an unnamed end"}";
+    public override string ToString() => $"connection {Id} to {PrintableText.Of(RemoteEndPoint) ?? "an unnamed end"}";
 
     /// <summary>Whether the end is decided.</summary>
     internal bool IsEnding => _decision.Request is not null;
@@ -283,7 +286,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     internal void Enter()
     {
         Current.Value = this;
-        ConnectionLog.Begins(_logger, Id, RemoteEndPoint);
+        if (_logger.IsEnabled(LogLevel.Debug))
+            ConnectionLog.Begins(_logger, Id, PrintableText.Of(RemoteEndPoint));
     }
 
     /// <summary>Called by the loop, at the end of its life. It never fails.</summary>
@@ -353,7 +357,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         _sender.Routes = registry.RoutesFor(agreement, Peer.Options.FallbackPacket);
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         Seat.EndHandshake();
-        ConnectionLog.Made(_logger, Id, RemoteEndPoint);
+        ConnectionLog.Made(_logger, Id, PrintableText.Of(RemoteEndPoint));
         Calls.Make("connection made", static connection => connection.Peer.RaiseMade(connection));
         await Calls.MakeAsync("connection made", static connection => connection.Peer.CallMadeHookAsync(connection)).ConfigureAwait(false);
         _activated?.TrySetResult();
@@ -493,6 +497,6 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         else if (wasMade)
             ConnectionLog.Violated(_logger, Id, info);
         else
-            ConnectionLog.Refused(_logger, Id, RemoteEndPoint, info);
+            ConnectionLog.Refused(_logger, Id, PrintableText.Of(RemoteEndPoint), info);
     }
 }

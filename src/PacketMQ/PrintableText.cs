@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Net;
 using System.Text;
 
 namespace PacketMQ;
@@ -6,6 +7,9 @@ namespace PacketMQ;
 /// <summary>Makes text that a peer chose safe to print: no control characters, no escape sequences, bounded in length.</summary>
 internal static class PrintableText
 {
+    /// <summary>An address, to be printed: a client chooses the path that its end of a Unix domain socket is bound to.</summary>
+    public static string? Of(EndPoint? endPoint) => endPoint?.ToString() is { } text ? Escape(text) : null;
+
     /// <summary>Escapes whatever is not printable ASCII as <c>\xNN</c> or <c>\uNNNN</c> and cuts the result off.</summary>
     /// <param name="text">Any text.</param>
     /// <param name="maxLength">How many characters of <paramref name="text"/> are shown.</param>

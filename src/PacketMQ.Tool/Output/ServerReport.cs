@@ -25,7 +25,7 @@ internal sealed class ServerReport(Screen screen) : Report(screen.Gate)
     public override void Made(Connection connection)
     {
         // The client's end of a Unix domain socket has no name.
-        string from = connection.RemoteEndPoint?.ToString() is { Length: > 0 } name ? $" with {name}" : "";
+        string from = connection.RemoteEndPoint?.ToString() is { Length: > 0 } name ? $" with {Sentence.OnOneLine(name)}" : "";
         screen.WriteLine(Label(connection), ("made", Colours.Good), (from, null));
     }
 

@@ -6,10 +6,13 @@ namespace PacketMQ.Connections;
 
 /// <summary>
 /// Takes the connections of one listener until it is disposed. Nothing stops it before: when the system can't accept (no more
-/// descriptors, say), it waits from 10 ms up to 1 s, says so at most once a second, and tries again.
+/// descriptors, say), it waits from 10 ms up to 1 s, says so at most once a second, and tries again. What is wrong with one client only
+/// makes nobody wait; so many in a row that something else must be wrong are 10 ms.
 /// </summary>
 internal sealed class Acceptor : IAsyncDisposable
 {
+    private const int MostPassedOver = 64;
+
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
@@ -50,12 +53,14 @@ internal sealed class Acceptor : IAsyncDisposable
     {
         TimeSpan pause = FirstPause;
         long lastReport = long.MinValue;
+        int passedOver = 0; // clients in a row
         while (!_stopping.IsCancellationRequested)
         {
             try
             {
                 TransportConnection transport = await _accept(_stopping.Token).ConfigureAwait(false);
                 pause = FirstPause;
+                passedOver = 0;
                 _begin(transport);
             }
             catch (Exception) when (_stopping.IsCancellationRequested)
@@ -64,15 +69,20 @@ internal sealed class Acceptor : IAsyncDisposable
             }
             catch (Exception exception)
             {
+                bool isOfOneClient = SocketListener.IsFaultOfOneClient(exception);
+                if (isOfOneClient && ++passedOver % MostPassedOver != 0)
+                    continue;
+                TimeSpan wait = isOfOneClient ? FirstPause : pause;
                 long now = _time.GetTimestamp();
                 if (lastReport == long.MinValue || _time.GetElapsedTime(lastReport, now) >= LongestPause)
                 {
                     lastReport = now;
-                    ConnectionLog.AcceptFailed(_logger, exception, LocalEndPoint, pause);
+                    ConnectionLog.AcceptFailed(_logger, exception, LocalEndPoint, wait);
                 }
 
-                await Task.Delay(pause, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-                pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
+                await Task.Delay(wait, _time, _stopping.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+                if (!isOfOneClient)
+                    pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
         }
     }

@@ -100,7 +100,7 @@ internal sealed class Admission(PeerOptions options, BufferBudget budget, Repeat
             ? $"The buffers are nearly full: {option} is {options.MaxTotalBufferedBytes}."
             : $"There are as many as allowed: {option} is {LimitOf(option)}.";
         if (repeated.IsNews(ConnectionLog.TurnedAwayId, option))
-            ConnectionLog.TurnedAway(logger, remoteEndPoint, description);
+            ConnectionLog.TurnedAway(logger, PrintableText.Of(remoteEndPoint), description);
         return new CloseInfo(CloseReason.Overloaded, CloseInitiator.Local, description);
     }
 

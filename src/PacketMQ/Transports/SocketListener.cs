@@ -10,6 +10,7 @@ namespace PacketMQ.Transports;
 internal sealed class SocketListener : IAsyncDisposable, IDisposable
 {
     private readonly Socket _socket;
+    private string? _boundFile;
 
     private SocketListener(Socket socket) => _socket = socket;
 
@@ -27,17 +28,27 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
             UnixSocketFile.RemoveIfStale(unixEndPoint);
         ProtocolType protocol = endPoint is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp;
         var socket = new Socket(endPoint.AddressFamily, SocketType.Stream, protocol);
+        var listener = new SocketListener(socket);
         try
         {
             if (endPoint is IPEndPoint { Address: var address } && address.Equals(IPAddress.IPv6Any))
                 socket.DualMode = true;
-            socket.Bind(endPoint);
+            if (endPoint is UnixDomainSocketEndPoint unix)
+            {
+                UnixListenEndPoint.Bind(socket, unix);
+                listener._boundFile = UnixSocketFile.PathOf(unix);
+            }
+            else
+            {
+                socket.Bind(endPoint);
+            }
+
             socket.Listen(backlog);
-            return new SocketListener(socket);
+            return listener;
         }
         catch
         {
-            socket.Dispose();
+            listener.Dispose();
             throw;
         }
     }
@@ -65,7 +76,8 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
     /// <summary>The next connection. A client that has gone before its turn is passed over.</summary>
     /// <exception cref="SocketException">
     /// The system can't accept now, for want of descriptors (<see cref="SocketError.TooManyOpenSockets"/>) or memory, or got one of the last
-    /// descriptors for the client, which is cut off then. The listener is still good: try again a little later.
+    /// descriptors for the client, which is cut off then. The listener is still good: try again a little later. Or at once, if it
+    /// <see cref="IsFaultOfOneClient"/>.
     /// </exception>
     public async ValueTask<TransportConnection> AcceptAsync(CancellationToken cancellationToken)
     {
@@ -81,10 +93,9 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
                     return new SocketConnection(socket);
                 socket.Dispose();
             }
-            catch (SocketException exception) when (socket is not null
-                || exception.SocketErrorCode is SocketError.ConnectionAborted or SocketError.ConnectionReset)
+            catch (SocketException) when (socket is not null)
             {
-                socket?.Dispose();
+                socket.Dispose();
             }
 
             if (isOneOfTheLast)
@@ -92,8 +103,26 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Stops listening; a Unix socket's file goes with it (the runtime deletes what it has bound).</summary>
-    public void Dispose() => _socket.Dispose();
+    /// <summary>
+    /// Whether an error of accepting concerns only the client that would have been the next, which the system has let go: what had befallen it
+    /// while it waited (accept(2), "Error handling").
+    /// </summary>
+    public static bool IsFaultOfOneClient(Exception exception)
+        => exception is SocketException
+        {
+            SocketErrorCode: SocketError.ConnectionAborted or SocketError.ConnectionReset or SocketError.TimedOut or SocketError.NetworkDown
+                or SocketError.NetworkUnreachable or SocketError.HostDown or SocketError.HostUnreachable or SocketError.ProtocolOption
+                or SocketError.OperationNotSupported,
+        };
+
+    /// <summary>Stops listening; a Unix socket's file goes with it.</summary>
+    public void Dispose()
+    {
+        // First: as long as the file is there, nobody else can have bound the same path.
+        if (Interlocked.Exchange(ref _boundFile, null) is { } path)
+            UnixSocketFile.Remove(path);
+        _socket.Dispose();
+    }
 
     public ValueTask DisposeAsync()
     {

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Net.Sockets;
 
 namespace PacketMQ.Transports;
@@ -27,6 +28,27 @@ internal static class UnixSocketFile
         catch (SocketException)
         {
             // Not ours to judge (no permission, a full backlog): binding will say what is wrong.
+        }
+    }
+
+    /// <summary>The whole path of the file; null: an abstract name, which has none.</summary>
+    public static string? PathOf(UnixDomainSocketEndPoint endPoint)
+    {
+        const int PathOffset = 2;
+        SocketAddress address = endPoint.Serialize();
+        return address.Size > PathOffset && address[PathOffset] != 0 ? Path.GetFullPath(endPoint.ToString()) : null;
+    }
+
+    /// <summary>Removes the file of a listener that stops, if it can be done.</summary>
+    public static void Remove(string path)
+    {
+        try
+        {
+            File.Delete(path);
+        }
+        catch (Exception exception) when (exception is IOException or UnauthorizedAccessException)
+        {
+            // It is found to be stale by whoever listens there next.
         }
     }
 

@@ -110,6 +110,59 @@ public sealed class SocketListenerTests
         Assert.Equal(path, client.RemoteEndPoint?.ToString());
     }
 
+    /// <summary>The runtime throws about such an address: in the accept, or in a thread of its own, which ends the process.</summary>
+    [Theory]
+    [InlineData(false, false, 100)]
+    [InlineData(false, false, 108)]
+    [InlineData(true, false, 100)]
+    [InlineData(false, true, 100)]
+    [InlineData(false, true, 108)]
+    [InlineData(true, true, 108)]
+    public async Task A_client_may_be_bound_to_a_longer_path_than_the_listener(bool isAbstract, bool waits, int length)
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("The lengths and abstract names are those of Linux.");
+
+        string path = SocketPair.NewUnixPath();
+        var endPoint = new UnixDomainSocketEndPoint(isAbstract ? "\0" + Path.GetFileName(path) : path);
+        string own = (path + "c").PadRight(length, 'x');
+        await using SocketListener listener = SocketListener.Bind(endPoint, 8);
+        Assert.Equal(endPoint, listener.LocalEndPoint);
+        using var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        try
+        {
+            client.Bind(new LongPath(own));
+            Task<TransportConnection>? early = waits ? listener.AcceptAsync(Cancelled).AsTask() : null;
+            await client.ConnectAsync(endPoint, Cancelled);
+            await using (TransportConnection server = await (early ?? listener.AcceptAsync(Cancelled).AsTask()).Soon())
+            {
+                Assert.Equal(own, server.RemoteEndPoint?.ToString());
+                Assert.Equal(endPoint, server.LocalEndPoint);
+            }
+
+            Assert.Equal(0, await client.ReceiveAsync(new byte[1], Cancelled).AsTask().Soon()); // the descriptor is closed
+        }
+        finally
+        {
+            File.Delete(own);
+        }
+
+        await using TransportConnection nameless = await SocketConnector.ConnectAsync(endPoint, Cancelled).Soon();
+        await using TransportConnection next = await listener.AcceptAsync(Cancelled).Soon();
+        Assert.Equal("", next.RemoteEndPoint?.ToString());
+    }
+
+    [Fact]
+    public void A_listener_that_is_disposed_twice_leaves_its_successor_alone()
+    {
+        string path = SocketPair.NewUnixPath();
+        SocketListener first = SocketListener.Bind(new UnixDomainSocketEndPoint(path), 8);
+        first.Dispose();
+        using SocketListener second = SocketListener.Bind(new UnixDomainSocketEndPoint(path), 8);
+        first.Dispose();
+        Assert.True(File.Exists(path));
+    }
+
     [Fact]
     public void A_file_that_is_no_socket_is_never_removed()
     {
@@ -123,6 +176,19 @@ public sealed class SocketListenerTests
         finally
         {
             File.Delete(path);
+        }
+    }
+
+    /// <summary>A path of up to 108 bytes: one more than .NET's own type takes, and all that Linux has room for.</summary>
+    private sealed class LongPath(string path) : EndPoint
+    {
+        public override AddressFamily AddressFamily => AddressFamily.Unix;
+
+        public override SocketAddress Serialize()
+        {
+            var address = new SocketAddress(AddressFamily.Unix, 2 + path.Length);
+            System.Text.Encoding.ASCII.GetBytes(path, address.Buffer.Span[2..]);
+            return address;
         }
     }
 }
