@@ -66,21 +66,26 @@ internal static class ServeCommand
         {
             IReadOnlyList<ServedPacket> served = parsed.GetValue(packets) is { Length: > 0 } given ? given : ServedPacket.Documented;
             BenchResponder? responder = parsed.GetValue(bench) ? new BenchResponder(surroundings.TimeProvider) : null;
+            var log = new ErrorLog(surroundings.Error);
             return await RunAsync(
                 parsed.GetValue(socket) ?? new ServerAddress(parsed.GetRequiredValue(host), parsed.GetValue(port)), parsed.GetValue(adapt), served, responder,
-                limits.Read(parsed) with { LoggerFactory = new ErrorLog(surroundings.Error), Tls = tls.Read(parsed) }, Report.ForServer(surroundings, parsed.GetValue(json)));
+                limits.Read(parsed) with { LoggerFactory = log, Tls = tls.Read(parsed) }, log, Report.ForServer(surroundings, parsed.GetValue(json)));
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        ServerAddress address, bool adapt, IReadOnlyList<ServedPacket> packets, BenchResponder? responder, PeerOptions options, Report report)
+        ServerAddress address, bool adapt, IReadOnlyList<ServedPacket> packets, BenchResponder? responder, PeerOptions options, ErrorLog log, Report report)
     {
         using var interruption = new Interruption();
         await using Server server = CreateServer(Register(packets, adapt, responder, report), options);
         server.ConnectionMade += (_, made) => report.Made(made.Connection);
         server.ConnectionLost += (_, lost) => report.Lost(lost.Connection, lost.CloseInfo);
-        server.ConnectionRefused += (_, refused) => report.Refused(refused.Connection, refused.CloseInfo);
+        server.ConnectionRefused += (_, refused) =>
+        {
+            if (refused.Connection is not { } connection || log.TakeRefusal(connection.Id))
+                report.Refused(refused.Connection, refused.CloseInfo);
+        };
         server.HandlerFailed += (_, failed) => report.Failed(failed.Connection, failed.PacketName, failed.Exception);
         await ListenAsync(server, address, report, interruption.Token);
         report.Serving(responder is null ? packets : [.. packets, .. BenchPackets.Served]);

@@ -342,7 +342,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         }
         catch (Exception exception)
         {
-            ConnectionLog.Internal(_logger, exception, Id);
+            LogInternal(exception);
             return CloseRequest.InternalError(exception);
         }
         finally
@@ -357,8 +357,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         _sender.Routes = registry.RoutesFor(agreement, Peer.Options.FallbackPacket);
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         Seat.EndHandshake();
-        ConnectionLog.Made(_logger, Id, PrintableText.Of(RemoteEndPoint));
-        Calls.Make("connection made", static connection => connection.Peer.RaiseMade(connection));
+        if (Peer.Repeated.IsNews(ConnectionLog.MadeId, "connections made", LogLevel.Information))
+            ConnectionLog.Made(_logger, Id, PrintableText.Of(RemoteEndPoint));
+        Calls.Make("the event of connection made", static connection => connection.Peer.RaiseMade(connection));
         await Calls.MakeAsync("connection made", static connection => connection.Peer.CallMadeHookAsync(connection)).ConfigureAwait(false);
         _activated?.TrySetResult();
     }
@@ -378,7 +379,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     {
         if (Volatile.Read(ref _isOver))
             return;
-        ConnectionLog.LeftBehind(_logger, Id);
+        if (Peer.Repeated.IsNews(ConnectionLog.LeftBehindId, "connections left behind"))
+            ConnectionLog.LeftBehind(_logger, Id);
         Cut();
     }
 
@@ -477,26 +479,36 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     {
         if (!wasMade)
         {
-            Calls.Make("connection refused", connection => connection.Peer.RaiseRefused(connection, info));
+            Calls.Make("the event of connection refused", connection => connection.Peer.RaiseRefused(connection, info));
             return;
         }
 
-        Calls.Make("connection lost", connection => connection.Peer.RaiseLost(connection, info));
+        Calls.Make("the event of connection lost", connection => connection.Peer.RaiseLost(connection, info));
         await Calls.MakeAsync(
             "connection lost",
             connection => connection.Calls.CompletesInTimeAsync("the callback for connection lost", connection.Peer.CallLostHookAsync(connection, info)))
             .ConfigureAwait(false);
     }
 
+    internal void LogInternal(Exception exception)
+    {
+        if (Peer.Repeated.IsNews(ConnectionLog.InternalId, exception.GetType().Name))
+            ConnectionLog.Internal(_logger, exception, Id);
+    }
+
     private void Log(CloseInfo info, bool wasMade)
     {
-        if (wasMade && info.Exception is not ProtocolException)
-            ConnectionLog.Ended(_logger, Id, info);
-        else if (!Peer.Repeated.IsNews(wasMade ? ConnectionLog.ViolatedId : ConnectionLog.RefusedId, info.Reason.Name))
+        (int eventId, LogLevel level) = !wasMade ? (ConnectionLog.RefusedId, LogLevel.Warning)
+            : info.Exception is ProtocolException ? (ConnectionLog.ViolatedId, LogLevel.Warning)
+            : (ConnectionLog.EndedId, LogLevel.Information);
+        // A reason that the other side gives may be another one each time.
+        if (!Peer.Repeated.IsNews(eventId, info.Initiator == CloseInitiator.Remote ? "the other side quit" : info.Reason.Name, level))
             return; // it was counted
-        else if (wasMade)
+        if (!wasMade)
+            ConnectionLog.Refused(_logger, Id, PrintableText.Of(RemoteEndPoint), info);
+        else if (eventId == ConnectionLog.ViolatedId)
             ConnectionLog.Violated(_logger, Id, info);
         else
-            ConnectionLog.Refused(_logger, Id, PrintableText.Of(RemoteEndPoint), info);
+            ConnectionLog.Ended(_logger, Id, info);
     }
 }

@@ -1,7 +1,9 @@
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using PacketMQ.Tool.Tests.Support;
 
 namespace PacketMQ.Tool.Tests;
@@ -92,6 +94,33 @@ public sealed class ServeTests
         InProcess.AssertIsOneSentence(error);
         Assert.Contains("reason.sameadaptivepolicy", error, StringComparison.Ordinal);
         Assert.Contains("refused: reason.sameadaptivepolicy", await server.NextLineAsync("connection 1 "), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Strangers_that_are_refused_again_and_again_are_a_line_and_a_count_each_second()
+    {
+        const int number = 300;
+        (ToolProcess server, string address) = await ToolProcess.ServeAsync();
+        await using ToolProcess running = server;
+        var endPoint = IPEndPoint.Parse(address);
+        byte[] buffer = new byte[1_024];
+        for (int i = 0; i < number; i++)
+        {
+            using var socket = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+            await socket.ConnectAsync(endPoint);
+            await socket.SendAsync(Convert.FromHexString("000000030003c0")); // the last word first
+            socket.Shutdown(SocketShutdown.Send);
+            while (await socket.ReceiveAsync(buffer) > 0)
+            {
+            }
+        }
+
+        server.Signal(PosixSignal.SIGTERM);
+        (_, string[] output, string error) = await server.EndAsync();
+        int told = output.Count(line => line.Contains(" refused: reason.unexpectedpacket", StringComparison.Ordinal));
+        Assert.InRange(told, 1, number / 10);
+        MatchCollection counts = Regex.Matches(error, @"^(\d+) more connections were refused like the last one \(reason\.unexpectedpacket\)\.", RegexOptions.Multiline);
+        Assert.Equal(number, told + counts.Sum(count => int.Parse(count.Groups[1].Value, CultureInfo.InvariantCulture)));
     }
 
     [Fact]

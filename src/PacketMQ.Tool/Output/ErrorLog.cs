@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 
 namespace PacketMQ.Tool.Output;
@@ -8,7 +10,10 @@ namespace PacketMQ.Tool.Output;
 /// </summary>
 internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
 {
-    private static readonly int[] Told = [108, 110, 111, 112];
+    private const int RefusedId = 103;
+    private const int RepeatedId = 110;
+
+    private static readonly int[] Told = [108, RepeatedId, 111, 112];
 
     // The library's own words for these name its options, not the command's.
     private static readonly Dictionary<int, string> Reworded = new()
@@ -16,6 +21,14 @@ internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
         [115] = "This is plain text: whoever is on the network can read and change everything, and come in. Use --tls-cert and --tls-key.",
         [116] = "This is plain text: whoever is on the network can read and change everything. Use --tls if the server has it.",
     };
+
+    private readonly ConcurrentDictionary<long, bool> _refused = new();
+
+    /// <summary>
+    /// Whether the refusal of this connection was news to the log, asked once. The others of a second are a count on standard error:
+    /// strangers can be refused as often as they like.
+    /// </summary>
+    public bool TakeRefusal(long connectionId) => _refused.TryRemove(connectionId, out _);
 
     public ILogger CreateLogger(string categoryName) => this;
 
@@ -29,11 +42,19 @@ internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
 
     public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter)
     {
+        if (eventId.Id == RefusedId)
+        {
+            _refused.TryAdd(Convert.ToInt64(Value(state, "ConnectionId"), CultureInfo.InvariantCulture), true);
+            return;
+        }
+
         if (!Reworded.TryGetValue(eventId.Id, out string? text))
         {
             if (!Told.Contains(eventId.Id))
                 return;
-            text = formatter(state, exception) + (exception is null ? "" : $" {exception.Message}.");
+            text = eventId.Id == RepeatedId && Value(state, "RepeatedEventId") is RefusedId
+                ? $"{Value(state, "Count")} more connections were refused like the last one ({Value(state, "Kind")})."
+                : formatter(state, exception) + (exception is null ? "" : $" {exception.Message}.");
         }
 
         lock (error)
@@ -43,4 +64,7 @@ internal sealed class ErrorLog(TextWriter error) : ILoggerFactory, ILogger
     public void Dispose()
     {
     }
+
+    private static object? Value<TState>(TState state, string name)
+        => (state as IReadOnlyList<KeyValuePair<string, object?>>)?.FirstOrDefault(value => value.Key == name).Value;
 }

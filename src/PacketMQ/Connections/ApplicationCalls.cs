@@ -19,7 +19,7 @@ internal readonly struct ApplicationCalls(Connection connection, ILogger logger)
         }
         catch (Exception exception)
         {
-            ConnectionLog.CallbackFailed(logger, exception, connection.Id, occasion);
+            LogFailure(exception, occasion);
         }
     }
 
@@ -33,8 +33,14 @@ internal readonly struct ApplicationCalls(Connection connection, ILogger logger)
         }
         catch (Exception exception)
         {
-            ConnectionLog.CallbackFailed(logger, exception, connection.Id, occasion);
+            LogFailure(exception, occasion);
         }
+    }
+
+    private void LogFailure(Exception exception, string occasion)
+    {
+        if (connection.Peer.Repeated.IsNews(ConnectionLog.CallbackFailedId, $"{occasion}, {exception.GetType().Name}"))
+            ConnectionLog.CallbackFailed(logger, exception, connection.Id, occasion);
     }
 
     /// <summary>Whether code of the application that the end waits for returns within the close time-out. Then nobody waits for it any more.</summary>

@@ -3,11 +3,17 @@ using Microsoft.Extensions.Logging;
 namespace PacketMQ.Connections;
 
 /// <summary>What connections log: never a payload, and text from the other side only escaped and cut. Event ids 100 to 199.</summary>
+/// <remarks>Above <see cref="LogLevel.Debug"/>, whatever a peer can cause as often as it likes is asked of <see cref="RepeatedLog"/> first.</remarks>
 internal static partial class ConnectionLog
 {
+    public const int MadeId = 101;
+    public const int EndedId = 102;
     public const int RefusedId = 103;
     public const int ViolatedId = 104;
+    public const int InternalId = 105;
+    public const int CallbackFailedId = 106;
     public const int CloseStepTimedOutId = 107;
+    public const int LeftBehindId = 109;
     public const int TurnedAwayId = 111;
     public const int BuffersFullId = 112;
     public const int AuthenticationThrewId = 113;
@@ -18,10 +24,10 @@ internal static partial class ConnectionLog
     [LoggerMessage(100, LogLevel.Debug, "Connection {ConnectionId} to {RemoteEndPoint} begins.")]
     public static partial void Begins(ILogger logger, long connectionId, string? remoteEndPoint);
 
-    [LoggerMessage(101, LogLevel.Information, "Connection {ConnectionId} to {RemoteEndPoint} is made.")]
+    [LoggerMessage(MadeId, LogLevel.Information, "Connection {ConnectionId} to {RemoteEndPoint} is made.")]
     public static partial void Made(ILogger logger, long connectionId, string? remoteEndPoint);
 
-    [LoggerMessage(102, LogLevel.Information, "Connection {ConnectionId} ended: {CloseInfo}")]
+    [LoggerMessage(EndedId, LogLevel.Information, "Connection {ConnectionId} ended: {CloseInfo}")]
     public static partial void Ended(ILogger logger, long connectionId, CloseInfo closeInfo);
 
     [LoggerMessage(RefusedId, LogLevel.Warning, "Connection {ConnectionId} to {RemoteEndPoint} was refused in the handshake: {CloseInfo}")]
@@ -30,10 +36,10 @@ internal static partial class ConnectionLog
     [LoggerMessage(ViolatedId, LogLevel.Warning, "Connection {ConnectionId} ended because the other side broke the protocol: {CloseInfo}")]
     public static partial void Violated(ILogger logger, long connectionId, CloseInfo closeInfo);
 
-    [LoggerMessage(105, LogLevel.Critical, "Connection {ConnectionId} ended by an error of the library itself.")]
+    [LoggerMessage(InternalId, LogLevel.Critical, "Connection {ConnectionId} ended by an error of the library itself.")]
     public static partial void Internal(ILogger logger, Exception exception, long connectionId);
 
-    [LoggerMessage(106, LogLevel.Error, "Connection {ConnectionId}: the application's callback for {Occasion} threw.")]
+    [LoggerMessage(CallbackFailedId, LogLevel.Error, "Connection {ConnectionId}: the application's callback for {Occasion} threw.")]
     public static partial void CallbackFailed(ILogger logger, Exception exception, long connectionId, string occasion);
 
     [LoggerMessage(CloseStepTimedOutId, LogLevel.Warning, "Connection {ConnectionId}: {Step} took longer than the close time-out of {CloseTimeout}; going on without it.")]
@@ -42,11 +48,11 @@ internal static partial class ConnectionLog
     [LoggerMessage(108, LogLevel.Error, "Accepting on {LocalEndPoint} failed; trying again after {Pause}.")]
     public static partial void AcceptFailed(ILogger logger, Exception exception, object localEndPoint, TimeSpan pause);
 
-    [LoggerMessage(109, LogLevel.Error, "Connection {ConnectionId}: a handler or callback of the application blocks its thread and does not let the connection end; it was cut.")]
+    [LoggerMessage(LeftBehindId, LogLevel.Error, "Connection {ConnectionId}: a handler or callback of the application blocks its thread and does not let the connection end; it was cut.")]
     public static partial void LeftBehind(ILogger logger, long connectionId);
 
-    [LoggerMessage(110, LogLevel.Warning, "{Count} more events {RepeatedEventId} like the last one ({Kind}) were not logged one by one.")]
-    public static partial void Repeated(ILogger logger, int count, int repeatedEventId, string kind);
+    [LoggerMessage(EventId = 110, Message = "{Count} more events {RepeatedEventId} like the last one ({Kind}) were not logged one by one.")]
+    public static partial void Repeated(ILogger logger, LogLevel level, int count, int repeatedEventId, string kind);
 
     [LoggerMessage(TurnedAwayId, LogLevel.Warning, "A connection from {RemoteEndPoint} was turned away. {Cause}")]
     public static partial void TurnedAway(ILogger logger, string? remoteEndPoint, string cause);

@@ -146,7 +146,7 @@ internal sealed class ConnectionLoop(
             }
             catch (Exception exception)
             {
-                ConnectionLog.Internal(logger, exception, connection.Id);
+                connection.LogInternal(exception);
                 end = CloseRequest.InternalError(exception);
             }
 

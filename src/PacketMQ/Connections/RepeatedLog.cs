@@ -8,7 +8,7 @@ namespace PacketMQ.Connections;
 /// </summary>
 internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
 {
-    // Some kinds come from the other side, such as its reason to quit.
+    // Some kinds may come from the other side, such as the name of a packet that only it has.
     private const int MaxKinds = 64;
     private const string OtherKinds = "(others)";
 
@@ -20,7 +20,8 @@ internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
     /// <summary>Whether an event is to be logged; otherwise it was counted.</summary>
     /// <param name="eventId">The event's id in the log.</param>
     /// <param name="kind">What makes it the same as others: a reason, a name. Escaped, if it comes from outside.</param>
-    public bool IsNews(int eventId, string kind)
+    /// <param name="level">How the count is told: what is no warning once is none when it comes often.</param>
+    public bool IsNews(int eventId, string kind, LogLevel level = LogLevel.Warning)
     {
         long now = timeProvider.GetTimestamp();
         int repeated;
@@ -33,7 +34,7 @@ internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
                     key.Kind = OtherKinds;
                 if (!_runs.TryGetValue(key, out run))
                 {
-                    _runs.Add(key, new Run(now));
+                    _runs.Add(key, new Run(now, level));
                     return true;
                 }
             }
@@ -47,7 +48,7 @@ internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
             repeated = run.Restart(now);
         }
 
-        Tell(key, repeated);
+        Tell(key, level, repeated);
         return true;
     }
 
@@ -55,7 +56,7 @@ internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
     /// <param name="isLast">Whether nobody calls again: then it tells them all.</param>
     public void Flush(bool isLast = false)
     {
-        List<((int, string) Key, int Count)>? repeated = null;
+        List<((int, string) Key, LogLevel Level, int Count)>? repeated = null;
         long now = timeProvider.GetTimestamp();
         lock (_gate)
         {
@@ -64,25 +65,27 @@ internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
                 if (!isLast && !run.HasPassed(timeProvider, now))
                     continue;
                 if (run.Count > 0)
-                    (repeated ??= []).Add((key, run.Restart(now)));
+                    (repeated ??= []).Add((key, run.Level, run.Restart(now)));
                 else
                     _runs.Remove(key);
             }
         }
 
-        foreach (((int, string) key, int count) in repeated ?? [])
-            Tell(key, count);
+        foreach (((int, string) key, LogLevel level, int count) in repeated ?? [])
+            Tell(key, level, count);
     }
 
-    private void Tell((int EventId, string Kind) key, int count)
+    private void Tell((int EventId, string Kind) key, LogLevel level, int count)
     {
         if (count > 0)
-            ConnectionLog.Repeated(logger, count, key.EventId, key.Kind);
+            ConnectionLog.Repeated(logger, level, count, key.EventId, key.Kind);
     }
 
-    private sealed class Run(long begun)
+    private sealed class Run(long begun, LogLevel level)
     {
         private long _begun = begun;
+
+        public LogLevel Level { get; } = level;
 
         public int Count { get; set; }
 

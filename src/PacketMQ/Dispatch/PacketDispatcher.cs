@@ -200,7 +200,8 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         }
         catch (Exception callbackException)
         {
-            DispatchLog.FailureCallbackFailed(logger, callbackException, connection.Id);
+            if (connection.Peer.Repeated.IsNews(DispatchLog.FailureCallbackFailedId, callbackException.GetType().Name))
+                DispatchLog.FailureCallbackFailed(logger, callbackException, connection.Id);
         }
 
         if (options.HandlerFailure == HandlerFailureAction.Close)
