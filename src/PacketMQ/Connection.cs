@@ -116,7 +116,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     public CancellationToken Closing => _decision.Token;
 
     /// <summary>The names that the other side listed in the handshake, without the control packets; empty before.</summary>
-    public ImmutableArray<string> PeerPacketNames => [.. _session.PeerPackets.Select(packet => packet.Name)];
+    public ImmutableArray<string> PeerPacketNames => _session.PeerPacketNames;
 
     /// <summary>What it counts for among the peer's connections.</summary>
     internal Admission.Seat Seat { get; }

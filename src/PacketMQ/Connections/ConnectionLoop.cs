@@ -28,6 +28,7 @@ internal sealed class ConnectionLoop(
     private long _corkedSince; // 0: no frame is held back yet
     private int _corkedReplies;
     private long _framesRead;
+    private bool _countsPeerNames;
 
     /// <summary>A handler that outlived the end of its connection, with the part of the receive buffer that it may still look at.</summary>
     public Task? OverdueHandler => _handler?.Overdue;
@@ -142,6 +143,7 @@ internal sealed class ConnectionLoop(
             }
             catch (ProtocolException exception)
             {
+                CountPeerNames();
                 end = CloseRequest.Refusal(exception);
             }
             catch (Exception exception)
@@ -206,7 +208,11 @@ internal sealed class ConnectionLoop(
                     session.Approve(_control);
                 if (ProcessWholeFrames(ref rest, out pending))
                     return true;
-                if (decision.Request is not null || !session.TryRead(ref rest, _control, out SessionEvent read))
+                if (decision.Request is not null)
+                    break;
+                bool isRead = session.TryRead(ref rest, _control, out SessionEvent read);
+                CountPeerNames();
+                if (!isRead)
                     break;
                 SendControl();
                 switch (read.Kind)
@@ -324,6 +330,17 @@ internal sealed class ConnectionLoop(
             sendQueue.Cork();
             _corkedSince = 0;
         }
+    }
+
+    // Kept for the connection's life, unlike all else that a stranger sends in a handshake. The few names that an ordinary peer may have more
+    // than this side are less than what any connection costs.
+    private void CountPeerNames()
+    {
+        if (_countsPeerNames || session.ForeignNameBytes <= BufferAccount.Uncounted)
+            return;
+        _countsPeerNames = true;
+        connection.CountBytes(session.ForeignNameBytes);
+        connection.RelieveBuffers();
     }
 
     private void SendControl()

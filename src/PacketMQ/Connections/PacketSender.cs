@@ -82,7 +82,7 @@ internal sealed class PacketSender(
             return new PacketException($"The packet {packet} is not registered.");
         if (connection.Peer.Registry.GetId(packet) < PacketRegistry.MinPacketId)
             return new PacketException($"'{name}' belongs to the protocol and can't be sent by an application.");
-        return session.PeerPackets.Any(announced => announced.Name == name)
+        return session.PeerPacketNames.Contains(name)
             ? new PacketException($"The packet '{name}' was registered after {connection} was made.")
             : new PacketException($"The other side of {connection} does not have the packet '{name}'.");
     }

@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Immutable;
 
 namespace PacketMQ.Wire;
 
@@ -9,11 +8,9 @@ namespace PacketMQ.Wire;
 /// </summary>
 /// <param name="Payload">The packet's payload.</param>
 /// <param name="Limits">Under which limits it was accepted.</param>
-/// <param name="Difference">Which names only one side has.</param>
-/// <param name="PeerPackets">What it lists, without the four control packets.</param>
+/// <param name="PeerNames">What it lists.</param>
 /// <param name="Agreement">Which ids the connection has.</param>
-internal sealed record AcceptedIdMap(
-    byte[] Payload, SessionLimits Limits, NameDifference Difference, ImmutableArray<PacketDeclaration> PeerPackets, Agreement Agreement)
+internal sealed record AcceptedIdMap(byte[] Payload, SessionLimits Limits, PeerNames PeerNames, Agreement Agreement)
 {
     /// <summary>Whether that payload leads to the same.</summary>
     public bool Is(in ReadOnlySequence<byte> payload, SessionLimits limits)

@@ -8,6 +8,9 @@ namespace PacketMQ.Wire;
 /// </summary>
 internal sealed class Agreement
 {
+    // A short string, the declaration, a route and its place in four tables.
+    private const int BytesPerOnlyThere = 300;
+
     /// <summary>The id on the wire of each packet of the own contract, in its order; -1 where the other side does not have the name.</summary>
     public required ImmutableArray<int> WireIds { get; init; }
 
@@ -16,6 +19,9 @@ internal sealed class Agreement
 
     /// <summary>Whether <see cref="WireIds"/> are the own contract's ids and <see cref="OnlyThere"/> is empty, so that one table can serve all such connections.</summary>
     public required bool IsOwnContract { get; init; }
+
+    /// <summary>About how many bytes <see cref="OnlyThere"/> costs, with what the routes of the connection make of it.</summary>
+    public int OnlyThereBytes => OnlyThere.Length * BytesPerOnlyThere;
 
     /// <summary>The ids of the side that does not adapt: its own.</summary>
     public static Agreement OnOwnIds(Contract contract) => new()

@@ -16,6 +16,9 @@ internal sealed class Contract(bool adaptsPacketIds, ImmutableArray<PacketDeclar
 
     public ImmutableArray<PacketDeclaration> Packets { get; } = packets;
 
+    /// <summary>The name of each of <see cref="Packets"/>.</summary>
+    public ImmutableArray<string> Names { get; } = [.. packets.Select(packet => packet.Name)];
+
     /// <summary>The id of each of <see cref="Packets"/>.</summary>
     public ImmutableArray<int> Ids { get; } = [.. packets.Select(packet => packet.Id)];
 

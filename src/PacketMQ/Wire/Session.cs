@@ -21,7 +21,7 @@ internal sealed class Session(Contract contract, SessionLimits limits, bool need
     private const int MaxHandshakeItems = int.MaxValue;
 
     private int _maxFrameBytes = limits.MaxHandshakeFrameBytes;
-    private NameDifference _difference = NameDifference.None;
+    private PeerNames _peerNames = PeerNames.None;
     private bool _saidFarewell;
 
     public SessionState State { get; private set; }
@@ -29,8 +29,11 @@ internal sealed class Session(Contract contract, SessionLimits limits, bool need
     /// <summary>Set when the other side's id map was accepted.</summary>
     public Agreement? Agreement { get; private set; }
 
-    /// <summary>What the other side listed, without the four control packets; empty before.</summary>
-    public ImmutableArray<PacketDeclaration> PeerPackets { get; private set; } = [];
+    /// <summary>The names that the other side listed, without the four control packets; empty before.</summary>
+    public ImmutableArray<string> PeerPacketNames => _peerNames.ApplicationNames;
+
+    /// <summary>About how many bytes this keeps of names that only the other side has.</summary>
+    public int ForeignNameBytes => _peerNames.ForeignBytes + (Agreement?.OnlyThereBytes ?? 0);
 
     /// <summary>Says the first word. Both sides do, in no order.</summary>
     public void Start(IBufferWriter<byte> output) => ControlPackets.WriteInit(output);
@@ -226,26 +229,24 @@ internal sealed class Session(Contract contract, SessionLimits limits, bool need
     }
 
     /// <summary>The names that only one side has, for when the other side quits because of them.</summary>
-    public (ImmutableArray<string> MissingHere, ImmutableArray<string> MissingThere) CompareNames()
-        => (_difference.MissingHere, _difference.MissingThere);
+    public NameDifference CompareNames() => _peerNames.Compare();
 
     private Agreement AgreeOn(in ReadOnlySequence<byte> idMap)
     {
         if (contract.LastAccepted is not { } last || !last.Is(idMap, limits))
         {
             Agreement agreement = AgreeOn(IdMap.Read(idMap, limits.MaxPacketTypes));
-            last = contract.LastAccepted = new AcceptedIdMap(idMap.ToArray(), limits, _difference, PeerPackets, agreement);
+            last = contract.LastAccepted = new AcceptedIdMap(idMap.ToArray(), limits, _peerNames, agreement);
         }
 
-        _difference = last.Difference;
-        PeerPackets = last.PeerPackets;
+        _peerNames = last.PeerNames;
         return last.Agreement;
     }
 
     private Agreement AgreeOn(IdMap there)
     {
-        _difference = NameDifference.Between(contract, there);
-        PeerPackets = ApplicationPackets(there);
+        NameDifference difference = NameDifference.Between(contract, there);
+        _peerNames = PeerNames.Of(contract, there, difference);
         if (there.AdaptsPacketIds == contract.AdaptsPacketIds)
         {
             throw new ProtocolException(
@@ -255,23 +256,16 @@ internal sealed class Session(Contract contract, SessionLimits limits, bool need
 
         if (!contract.AdaptsPacketIds)
             return Agreement.OnOwnIds(contract);
-        if (!_difference.IsEmpty && !limits.AllowUnequalPackets)
+        if (!difference.IsEmpty && !limits.AllowUnequalPackets)
         {
-            throw new ProtocolException(CloseReason.NonEqualPackets, _difference.Describe())
+            throw new ProtocolException(CloseReason.NonEqualPackets, difference.Describe())
             {
-                MissingHere = _difference.MissingHere,
-                MissingThere = _difference.MissingThere,
+                MissingHere = difference.MissingHere,
+                MissingThere = difference.MissingThere,
             };
         }
 
-        return Agreement.OnTheirIds(contract, there, _difference);
-    }
-
-    /// <summary>A peer of the same program lists what we do: then no connection needs an array and strings of its own.</summary>
-    private ImmutableArray<PacketDeclaration> ApplicationPackets(IdMap there)
-    {
-        IEnumerable<PacketDeclaration> packets = there.Entries.Where(packet => packet.Id >= WireProtocol.FirstApplicationId);
-        return packets.SequenceEqual(contract.Packets) ? contract.Packets : [.. packets];
+        return Agreement.OnTheirIds(contract, there, difference);
     }
 
     private void Enter(SessionState state, int maxFrameBytes) => (State, _maxFrameBytes) = (state, maxFrameBytes);

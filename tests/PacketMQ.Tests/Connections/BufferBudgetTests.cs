@@ -208,6 +208,47 @@ public sealed class BufferBudgetTests
         await writing.ContinueWith(_ => { }, TaskScheduler.Default).Soon();
     }
 
+    [Fact]
+    public async Task Names_that_only_the_other_side_has_count_and_who_lists_thousands_is_closed()
+    {
+        const int bound = 1_100_000;
+        long before = BufferBudget.Total;
+        (string Name, int Id)[] names = [.. Enumerable.Range(0, 4_000).Select(i => ($"own:{i:0000000000}", 16 + i))];
+        byte[] handshake = PeerBytes.Handshake(true, names);
+        await using var pair = new PeerPair(
+            Transport.Pipe, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()),
+            new PeerOptions { MaxTotalBufferedBytes = bound + before });
+        var closed = new System.Collections.Concurrent.ConcurrentQueue<CloseReason>();
+        (Connection good, Connection ordinary) = await pair.ConnectAsync();
+        Assert.Equal(0, ordinary.HeldBytes);
+
+        await using (RawEnd one = await RawEnd.OpenAsync(pair))
+        {
+            await one.WriteAsync(handshake);
+            Connection server = await pair.NextMadeAsync();
+            Assert.Equal(4_000 * 15, server.HeldBytes);
+            Assert.Equal(names.Select(name => name.Name), server.PeerPacketNames);
+            one.Abort();
+            await server.Closed.Soon();
+            Assert.Equal(0, server.HeldBytes);
+        }
+
+        pair.Server.ConnectionLost += (_, lost) => closed.Enqueue(lost.CloseInfo.Reason);
+        pair.Server.ConnectionRefused += (_, refused) => closed.Enqueue(refused.CloseInfo.Reason);
+        var ends = new List<RawEnd>();
+        for (int i = 0; i < 25; i++) // 1.5 MB; each is there before the buffers are nearly full
+            ends.Add(await RawEnd.OpenAsync(pair));
+        foreach (RawEnd end in ends)
+            await end.WriteAsync(handshake).ContinueWith(_ => { }, TaskScheduler.Default).Soon();
+
+        await Bounded.UntilAsync(() => closed.Count >= 6);
+        await Bounded.UntilAsync(() => BufferBudget.Total - before <= bound);
+        Assert.All(closed, reason => Assert.Equal(CloseReason.Overloaded, reason));
+        Assert.Equal((ConnectionState.Active, 0), (good.State, ordinary.HeldBytes));
+        foreach (RawEnd end in ends)
+            await end.DisposeAsync();
+    }
+
     /// <summary>Reads its payload again and again, so that the connection holds more than all may, until that is noticed.</summary>
     private sealed class InsatiablePacket : Packet
     {

@@ -28,12 +28,12 @@ public sealed class SessionTests
 
         Assert.Equal([17, 18], pair.Left.Session.Agreement!.WireIds);
         Assert.True(pair.Left.Session.Agreement.IsOwnContract);
-        Assert.Equal(SwappedClient.Packets, pair.Left.Session.PeerPackets);
+        Assert.Equal(SwappedClient.Names, pair.Left.Session.PeerPacketNames);
 
         Assert.Equal([18, 17], pair.Right.Session.Agreement!.WireIds);
         Assert.False(pair.Right.Session.Agreement.IsOwnContract);
         Assert.Empty(pair.Right.Session.Agreement.OnlyThere);
-        Assert.Equal(Server.Packets, pair.Right.Session.PeerPackets);
+        Assert.Equal(Server.Names, pair.Right.Session.PeerPacketNames);
     }
 
     [Fact]
@@ -42,7 +42,7 @@ public sealed class SessionTests
         SessionPair pair = new SessionPair(Server, SameClient).Start().Exchange();
         Assert.True(pair.Right.Session.Agreement!.IsOwnContract);
         Assert.Equal([17, 18], pair.Right.Session.Agreement.WireIds);
-        Assert.Equal(SameClient.Packets, pair.Right.Session.PeerPackets);
+        Assert.Equal(SameClient.Names, pair.Right.Session.PeerPacketNames);
     }
 
     [Theory]
@@ -59,7 +59,7 @@ public sealed class SessionTests
         Assert.Equal(Hex.Of(PeerBytes.IdMap(adapts, ("app:a", 17), ("app:b", 18))), Hex.Of(end.TakeOutput()));
         Assert.Equal(SessionState.AwaitIdMap, end.Session.State);
         Assert.Null(end.Session.Agreement);
-        Assert.Empty(end.Session.PeerPackets);
+        Assert.Empty(end.Session.PeerPacketNames);
 
         end.Receive(PeerBytes.IdMap(!adapts, ("app:b", 18), ("app:a", 17)));
         Assert.Equal(Hex.Of(PeerBytes.Finish), Hex.Of(end.TakeOutput()));
@@ -361,13 +361,44 @@ public sealed class SessionTests
         Session first = Announced(contract, int.MaxValue, ("app:a", 17), ("app:b", 18));
         Session second = Announced(contract, chunkBytes, ("app:a", 17), ("app:b", 18));
         Assert.Same(first.Agreement, second.Agreement);
-        Assert.True(first.PeerPackets == second.PeerPackets);
+        Assert.True(first.PeerPacketNames == second.PeerPacketNames);
 
         Session other = Announced(contract, chunkBytes, ("app:a", 18), ("app:b", 17));
         Assert.Equal([18, 17], other.Agreement!.WireIds);
         Session third = Announced(contract, chunkBytes, ("app:a", 17), ("app:b", 18));
         Assert.Equal([17, 18], third.Agreement!.WireIds);
-        Assert.Equal([new PacketDeclaration("app:a", 17), new("app:b", 18)], third.PeerPackets);
+        Assert.Equal(["app:a", "app:b"], third.PeerPacketNames);
+    }
+
+    [Fact]
+    public void The_same_names_in_another_order_are_our_own_strings()
+    {
+        var contract = new Contract(false, [new("app:a", 17), new("app:b", 18)]);
+        Session session = Announced(contract, int.MaxValue, ("app:b", 17), ("app:a", 18));
+        Assert.Equal(["app:b", "app:a"], session.PeerPacketNames);
+        Assert.Same(contract.Names[0], session.PeerPacketNames[1]);
+        Assert.Equal(0, session.ForeignNameBytes);
+        Assert.True(session.CompareNames().IsEmpty);
+    }
+
+    [Fact]
+    public void Names_that_only_the_other_side_has_cost_their_characters_and_are_told_all_the_same()
+    {
+        var contract = new Contract(false, [new("app:a", 17), new("app:b", 18), new("app:c", 19)]);
+        (string Name, int Id)[] listed =
+        [
+            .. Enumerable.Range(0, 2_000).Select(i => ($"own:{i:00000}", 16 + i)), ("app:c", 3_000), ("app:a", 3_001),
+            (new string('x', 255), 3_002), ("~", 3_003),
+        ];
+        var end = new SessionEnd(contract);
+        end.Receive([.. PeerBytes.Init, .. PeerBytes.BareIdMap(true, [("packetmq:softquit", 1), .. listed])]);
+
+        Assert.Equal(listed.Select(packet => packet.Name), end.Session.PeerPacketNames);
+        Assert.Same(contract.Names[0], end.Session.PeerPacketNames[2_001]);
+        Assert.Equal((2_000 * 10) + 256 + 2, end.Session.ForeignNameBytes);
+        (ImmutableArray<string> missingHere, ImmutableArray<string> missingThere) = end.Session.CompareNames();
+        Assert.Equal([.. listed[..2_000].Select(packet => packet.Name), listed[^2].Name, "~"], missingHere);
+        Assert.Equal(["packetmq:handshake_init", "packetmq:handshake_pubids", "packetmq:handshake_finish", "app:b"], missingThere);
     }
 
     [Fact]
