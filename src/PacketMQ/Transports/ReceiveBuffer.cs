@@ -8,44 +8,46 @@ namespace PacketMQ.Transports;
 /// announces: arrays start small and grow to <see cref="LargestArray"/> only while receives fill them, so that a peer who sends
 /// three bytes of a frame and falls silent pins 4 KiB. Not thread-safe: its reader lets one thread in at a time.
 /// </summary>
-internal sealed class ReceiveBuffer
+internal sealed class ReceiveBuffer(ArrayPool<byte> pool)
 {
     public const int SmallestArray = 4 * 1024;
     public const int LargestArray = 64 * 1024;
 
-    private ArrayPool<byte> _pool;
+    private ArrayPool<byte> _pool = pool;
 
-    // The idle state is one segment without an array, so that waking up allocates nothing.
-    private ReceiveSegment _first;
-    private ReceiveSegment _last;
+    // None while there are no bytes, and nothing is about to be received.
+    private ReceiveSegment? _first;
+    private ReceiveSegment? _last;
 
     // A consumed segment with its array, for the frame that crosses from one segment into the next under steady load.
     private ReceiveSegment? _spare;
 
     private int _start;
-    private long _examined;
     private int _nextArray = SmallestArray;
-
-    public ReceiveBuffer(ArrayPool<byte> pool)
-    {
-        _pool = pool;
-        _first = _last = new ReceiveSegment();
-    }
+    private long _examined;
+    private long _index; // while there is no segment: how many bytes there have been
 
     /// <summary>Takes another pool, while no array is held.</summary>
     public void UsePool(ArrayPool<byte> pool) => _pool = pool;
 
-    public bool IsEmpty => _first.RunningIndex + _start == _last.EndIndex;
+    public bool IsEmpty => _first is null || _first.RunningIndex + _start == _last!.EndIndex;
 
-    public bool HasUnexaminedBytes => _examined < _last.EndIndex;
+    public bool HasUnexaminedBytes => _last is not null && _examined < _last.EndIndex;
 
     /// <summary>All unconsumed bytes. Its positions are what <see cref="Advance"/> takes.</summary>
-    public ReadOnlySequence<byte> Bytes => new(_first, _start, _last, _last.Length);
+    public ReadOnlySequence<byte> Bytes
+    {
+        get
+        {
+            ReceiveSegment last = GetLast();
+            return new ReadOnlySequence<byte>(_first!, _start, last, last.Length);
+        }
+    }
 
     /// <summary>Where the next bytes go; never empty. They count only once <see cref="Fill"/> says how many there are.</summary>
     public Span<byte> GetFreeSpace()
     {
-        ReceiveSegment last = _last;
+        ReceiveSegment last = GetLast();
         // A short tail would mean a receive for a few bytes: rather leave it unused.
         if (last.Length > 0 && last.FreeLength < last.Array!.Length / 16)
         {
@@ -68,12 +70,12 @@ internal sealed class ReceiveBuffer
     public Memory<byte> GetFreeMemory()
     {
         GetFreeSpace();
-        return _last.FreeMemory;
+        return _last!.FreeMemory;
     }
 
     public void Fill(int count)
     {
-        ReceiveSegment last = _last;
+        ReceiveSegment last = _last!;
         last.Fill(count);
         if (last.FreeLength == 0)
             _nextArray = Math.Min(LargestArray, _nextArray * 4);
@@ -86,11 +88,11 @@ internal sealed class ReceiveBuffer
     {
         long consumedIndex = IndexOf(consumed);
         long examinedIndex = IndexOf(examined);
-        if (consumedIndex < _first.RunningIndex + _start || examinedIndex < consumedIndex || examinedIndex > _last.EndIndex)
+        if (_first is null || consumedIndex < _first.RunningIndex + _start || examinedIndex < consumedIndex || examinedIndex > _last!.EndIndex)
             throw new ArgumentOutOfRangeException(nameof(consumed), "The position does not belong to the bytes of the last read.");
         _examined = Math.Max(_examined, examinedIndex);
 
-        while (_first != _last && consumedIndex >= _first.EndIndex)
+        while (_first != _last && consumedIndex >= _first!.EndIndex)
         {
             ReceiveSegment done = _first;
             _first = done.NextSegment!;
@@ -98,7 +100,7 @@ internal sealed class ReceiveBuffer
             Recycle(done);
         }
 
-        _start = (int)(consumedIndex - _first.RunningIndex);
+        _start = (int)(consumedIndex - _first!.RunningIndex);
         if (IsEmpty)
         {
             _first.Empty();
@@ -106,13 +108,20 @@ internal sealed class ReceiveBuffer
         }
     }
 
-    /// <summary>Gives back every array that holds no bytes: what a reader does before it waits.</summary>
+    /// <summary>Gives back whatever holds no bytes: what a reader does before it waits. No position behind the last byte may be in use.</summary>
     public void ReturnEmptyArrays()
     {
-        if (_last.Length == 0)
-            Return(_last);
         if (_spare is not null)
             Return(_spare);
+        _spare = null;
+        if (_last is not { Length: 0 } last)
+            return;
+        Return(last);
+        if (_first != last)
+            return;
+        _index = last.RunningIndex;
+        _first = _last = null;
+        last.GiveBack();
     }
 
     /// <summary>Gives back everything, consumed or not. No slice may be in use.</summary>
@@ -120,16 +129,18 @@ internal sealed class ReceiveBuffer
     {
         while (_first != _last)
         {
-            ReceiveSegment done = _first;
+            ReceiveSegment done = _first!;
             _first = done.NextSegment!;
             Recycle(done);
         }
 
-        _first.Empty();
+        _first?.Empty();
         _start = 0;
-        _examined = _first.RunningIndex;
+        _examined = _first?.RunningIndex ?? _index;
         ReturnEmptyArrays();
     }
+
+    private ReceiveSegment GetLast() => _last ?? (_first = _last = ReceiveSegment.Rent(_index));
 
     private static long IndexOf(SequencePosition position)
         => position.GetObject() is ReceiveSegment segment

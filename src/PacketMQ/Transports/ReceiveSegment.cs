@@ -9,6 +9,23 @@ namespace PacketMQ.Transports;
 /// </summary>
 internal sealed class ReceiveSegment : ReadOnlySequenceSegment<byte>
 {
+    // One for each thread: what wakes up, reads and goes to sleep on it allocates nothing, and what sleeps holds nothing.
+    [ThreadStatic]
+    private static ReceiveSegment? _ofThread;
+
+    /// <summary>An empty one, without an array.</summary>
+    /// <param name="index">The index of its first byte in the stream.</param>
+    public static ReceiveSegment Rent(long index)
+    {
+        ReceiveSegment rented = _ofThread ?? new ReceiveSegment();
+        _ofThread = null;
+        rented.RunningIndex = index;
+        return rented;
+    }
+
+    /// <summary>Gives an empty one back, without an array. No position in it may be in use.</summary>
+    public void GiveBack() => _ofThread = this;
+
     public byte[]? Array { get; private set; }
 
     /// <summary>How many bytes of <see cref="Array"/> were received.</summary>
