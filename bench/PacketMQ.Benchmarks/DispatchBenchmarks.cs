@@ -15,7 +15,8 @@ public class DispatchBenchmarks
     private ReadOnlySequence<byte> _opaque;
     private ReadOnlySequence<byte> _struct;
     private ReadOnlySequence<byte> _record;
-    private PacketDispatcher _dispatcher = null!;
+    private PacketDispatcher _dispatcher;
+    private PacketRoute? _lastRoute;
     private double _sum;
 
     public DispatchBenchmarks()
@@ -35,7 +36,7 @@ public class DispatchBenchmarks
         TypedCodec<SampleRecord>.Create().Write(buffer, new SampleRecord(123_456, 0.5));
         _record = new(buffer.WrittenSpan.ToArray());
         Connection connection = await _client.ConnectAsync(_server);
-        _dispatcher = new PacketDispatcher(connection, _client.Options, NullLogger.Instance);
+        _dispatcher = new PacketDispatcher(connection, _client.Options);
     }
 
     [GlobalCleanup]
@@ -64,7 +65,7 @@ public class DispatchBenchmarks
 
     private void Dispatch(int wireId, in ReadOnlySequence<byte> payload)
     {
-        ValueTask handling = _dispatcher.DispatchAsync(wireId, payload, hasBinaryKeys: false);
+        ValueTask handling = _dispatcher.DispatchAsync(wireId, payload, hasBinaryKeys: false, ref _lastRoute);
         if (!handling.IsCompletedSuccessfully)
             throw new InvalidOperationException("The handlers complete at once.");
     }

@@ -31,8 +31,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     private readonly Session _session;
     private readonly PacketSender _sender;
     private readonly ConnectionLoop _loop;
-    private readonly ConnectionWatch _watch;
-    private readonly ILogger _logger;
+    private ConnectionWatch _watch;
     private TaskCompletionSource<CloseInfo>? _closed; // since somebody first asked
     private Task? _cancellingWaits; // the loop's own
     private int _state;
@@ -40,14 +39,13 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     private bool _isOver;
     private long _guardViolations;
 
-    internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, bool isIncoming, ILogger logger)
+    internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, bool isIncoming)
     {
         Peer = peer;
         Id = id;
         Seat = seat;
         _activated = isIncoming ? null : new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _transport = transport;
-        _logger = logger;
         PeerOptions options = peer.Options;
         _registry = peer.Registry.Snapshot();
         _session = new Session(_registry.Contract, peer.SessionLimits, needsApproval: options.Authenticate is not null);
@@ -57,8 +55,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         transport.UseSpin(options.ReceiveSpin);
         _sendQueue = new SendQueue(transport.Output, options, _buffers, this);
         _sender = new PacketSender(this, _session, _sendQueue, _decision, options);
-        _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options, logger);
-        _watch = new ConnectionWatch(this, _loop, _sendQueue, options);
+        _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options);
+        _watch = new ConnectionWatch(options.TimeProvider);
     }
 
     /// <summary>The connection's number, unique in its peer, from 1.</summary>
@@ -122,14 +120,14 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     internal Admission.Seat Seat { get; }
 
     /// <summary>How the application's code is called that belongs to its life.</summary>
-    internal ApplicationCalls Calls => new(this, _logger);
+    internal ApplicationCalls Calls => new(this);
 
     /// <summary>The server at the other end, on a memory client's connection.</summary>
     internal MemoryServer? MemoryServer { get; init; }
 
     internal PacketRoutes Routes => _sender.Routes ?? throw new InvalidOperationException("The connection is still in its handshake.");
 
-    /// <summary>Whether the transport's own handshake is still under way.</summary>
+    /// <summary>Whether the transport's own handshake is not through.</summary>
     internal bool IsOpening => Volatile.Read(ref _isOpening);
 
     internal Task Activated => _activated?.Task ?? throw new InvalidOperationException("Nobody waits for a connection that others opened.");
@@ -146,6 +144,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
 
     /// <summary>What the objects of the packet in hand count to.</summary>
     internal PacketObjects Objects { get; }
+
+    /// <summary>Its peer's.</summary>
+    internal ILogger Logger => Peer.Logger;
 
     /// <summary>Whether it ends because all connections together hold too much, and this one the most.</summary>
     internal bool IsEvicted => _buffers.IsEvicted;
@@ -269,7 +270,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     internal Task WaitForEndAsync(CancellationToken cancellationToken)
         => IsRunningCurrentCode ? Task.CompletedTask : Closed.WaitAsync(cancellationToken);
 
-    internal void Tick() => _watch.Tick();
+    internal void Tick() => _watch.Tick(this, _loop, _sendQueue);
 
     internal void RequestClose(CloseReason reason, string description, Farewell farewell)
         => RequestClose(new CloseRequest(new CloseInfo(reason, CloseInitiator.Local, description), farewell));
@@ -286,8 +287,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     internal void Enter()
     {
         Current.Value = this;
-        if (_logger.IsEnabled(LogLevel.Debug))
-            ConnectionLog.Begins(_logger, Id, PrintableText.Of(RemoteEndPoint));
+        if (Logger.IsEnabled(LogLevel.Debug))
+            ConnectionLog.Begins(Logger, Id, PrintableText.Of(RemoteEndPoint));
     }
 
     /// <summary>Called by the loop, at the end of its life. It never fails.</summary>
@@ -301,7 +302,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         await CancelWaitsAsync().ConfigureAwait(false);
         await RaiseEndAsync(request.Info, wasMade).ConfigureAwait(false);
         FailActivation(request.Info); // whoever waits to connect need not wait for the farewell
-        var end = new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options, _logger);
+        var end = new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options);
         await Calls.MakeAsync("the end", _ => end.RunAsync(request)).ConfigureAwait(false);
         TellEnd();
     }
@@ -312,43 +313,39 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
             _ = _activated.Task.Exception; // nobody has to look
     }
 
-    /// <summary>The transport's own handshake, before a byte of ours. Null: it is through.</summary>
-    internal async Task<CloseRequest?> OpenAsync()
+    /// <summary>The transport's own handshake, before a byte of ours. If it does not get through, the end is decided and <see cref="IsOpening"/> stays.</summary>
+    internal async Task OpenAsync()
     {
         ValueTask pending = _transport.OpenAsync();
-        if (pending.IsCompletedSuccessfully)
+        if (!pending.IsCompletedSuccessfully)
         {
-            Volatile.Write(ref _isOpening, false);
-            return null;
-        }
-
-        Task opening = pending.AsTask();
-        try
-        {
-            if (await Task.WhenAny(opening, _decision.Made).ConfigureAwait(false) == opening)
+            Task opening = pending.AsTask();
+            try
             {
-                await opening.ConfigureAwait(false);
-                return null;
-            }
+                if (await Task.WhenAny(opening, _decision.Made).ConfigureAwait(false) != opening)
+                {
+                    // Nothing can be told to a side that has not got through it. The transport's end is the handshake's, soon.
+                    _transport.Abort();
+                    ConnectionEnd.Observe(opening);
+                    return;
+                }
 
-            // Nothing can be told to a side that has not got through it. The transport's end is the handshake's, soon.
-            _transport.Abort();
-            ConnectionEnd.Observe(opening);
-            return _decision.Request!;
+                await opening.ConfigureAwait(false);
+            }
+            catch (IOException exception)
+            {
+                RequestClose(CloseRequest.TransportFailed(exception));
+                return;
+            }
+            catch (Exception exception)
+            {
+                LogInternal(exception);
+                RequestClose(CloseRequest.InternalError(exception));
+                return;
+            }
         }
-        catch (IOException exception)
-        {
-            return CloseRequest.TransportFailed(exception);
-        }
-        catch (Exception exception)
-        {
-            LogInternal(exception);
-            return CloseRequest.InternalError(exception);
-        }
-        finally
-        {
-            Volatile.Write(ref _isOpening, false);
-        }
+
+        Volatile.Write(ref _isOpening, false);
     }
 
     internal async ValueTask ActivateAsync(Agreement agreement)
@@ -358,7 +355,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         Volatile.Write(ref _state, (int)ConnectionState.Active);
         Seat.EndHandshake();
         if (Peer.Repeated.IsNews(ConnectionLog.MadeId, "connections made", LogLevel.Information))
-            ConnectionLog.Made(_logger, Id, PrintableText.Of(RemoteEndPoint));
+            ConnectionLog.Made(Logger, Id, PrintableText.Of(RemoteEndPoint));
         Calls.Make("the event of connection made", static connection => connection.Peer.RaiseMade(connection));
         await Calls.MakeAsync("connection made", static connection => connection.Peer.CallMadeHookAsync(connection)).ConfigureAwait(false);
         _activated?.TrySetResult();
@@ -380,7 +377,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         if (Volatile.Read(ref _isOver))
             return;
         if (Peer.Repeated.IsNews(ConnectionLog.LeftBehindId, "connections left behind"))
-            ConnectionLog.LeftBehind(_logger, Id);
+            ConnectionLog.LeftBehind(Logger, Id);
         Cut();
     }
 
@@ -421,7 +418,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     {
         if (_sender.Routes is not { } routes || !routes.TryFind(packet, out PacketRoute? route))
             route = _sender.Resolve(packet); // throws what is wrong
-        return new PacketDispatcher(this, Peer.Options, _logger).DispatchDecodedAsync(route, data);
+        return new PacketDispatcher(this, Peer.Options).DispatchDecodedAsync(route, data);
     }
 
     internal ValueTask ReceiveEncodedAsync(ReadOnlyMemory<byte> raw)
@@ -429,7 +426,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         (PacketRoute route, ReadOnlySequence<byte> payload, bool hasBinaryKeys) = _sender.Parse(raw);
         try
         {
-            return new PacketDispatcher(this, Peer.Options, _logger).DispatchAsync(route.WireId, payload, hasBinaryKeys);
+            PacketRoute? lastRoute = null; // its guard is asked, as with a packet that arrives
+            return new PacketDispatcher(this, Peer.Options).DispatchAsync(route.WireId, payload, hasBinaryKeys, ref lastRoute);
         }
         catch (ProtocolException exception)
         {
@@ -493,7 +491,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     internal void LogInternal(Exception exception)
     {
         if (Peer.Repeated.IsNews(ConnectionLog.InternalId, exception.GetType().Name))
-            ConnectionLog.Internal(_logger, exception, Id);
+            ConnectionLog.Internal(Logger, exception, Id);
     }
 
     private void Log(CloseInfo info, bool wasMade)
@@ -505,10 +503,10 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         if (!Peer.Repeated.IsNews(eventId, info.Initiator == CloseInitiator.Remote ? "the other side quit" : info.Reason.Name, level))
             return; // it was counted
         if (!wasMade)
-            ConnectionLog.Refused(_logger, Id, PrintableText.Of(RemoteEndPoint), info);
+            ConnectionLog.Refused(Logger, Id, PrintableText.Of(RemoteEndPoint), info);
         else if (eventId == ConnectionLog.ViolatedId)
-            ConnectionLog.Violated(_logger, Id, info);
+            ConnectionLog.Violated(Logger, Id, info);
         else
-            ConnectionLog.Ended(_logger, Id, info);
+            ConnectionLog.Ended(Logger, Id, info);
     }
 }

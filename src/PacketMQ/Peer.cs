@@ -21,7 +21,6 @@ public abstract class Peer : IAsyncDisposable
     private readonly ConnectionTable _connections;
     private readonly Broadcaster _broadcaster;
     private readonly TaskCompletionSource _stopped = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private readonly ILogger _logger;
     private readonly Lock _gate = new();
     private long _guardViolations;
     private Task? _stopping; // one for all who stop the peer
@@ -38,11 +37,11 @@ public abstract class Peer : IAsyncDisposable
         Registry = registry;
         Options = options;
         SessionLimits = options.ToSessionLimits();
-        _logger = new GuardedLogger(options.LoggerFactory.CreateLogger("PacketMQ." + GetType().Name));
-        Repeated = new RepeatedLog(_logger, options.TimeProvider);
-        Buffers = new BufferBudget(options.MaxTotalBufferedBytes, Repeated, _logger);
-        Admission = new Admission(options, Buffers, Repeated, _logger);
-        PlainText = new PlainText(options, _logger);
+        Logger = new GuardedLogger(options.LoggerFactory.CreateLogger("PacketMQ." + GetType().Name));
+        Repeated = new RepeatedLog(Logger, options.TimeProvider);
+        Buffers = new BufferBudget(options.MaxTotalBufferedBytes, Repeated, Logger);
+        Admission = new Admission(options, Buffers, Repeated, Logger);
+        PlainText = new PlainText(options, Logger);
         _connections = new ConnectionTable(options.TimeProvider, OnTick);
         _broadcaster = new Broadcaster(this, _connections);
     }
@@ -96,7 +95,7 @@ public abstract class Peer : IAsyncDisposable
 
     private protected PlainText PlainText { get; }
 
-    private protected ILogger Logger => _logger;
+    internal ILogger Logger { get; }
 
     private protected Connection? FirstActiveConnection => _connections.FirstActive;
 
@@ -294,7 +293,7 @@ public abstract class Peer : IAsyncDisposable
         {
             try
             {
-                connection = new Connection(this, _connections.TakeId(), transport, seat, isIncoming, _logger) { MemoryServer = memoryServer };
+                connection = new Connection(this, _connections.TakeId(), transport, seat, isIncoming) { MemoryServer = memoryServer };
             }
             catch (OutOfMemoryException)
             {

@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using Microsoft.Extensions.Logging;
 
 namespace PacketMQ.Connections;
 
@@ -7,7 +6,7 @@ namespace PacketMQ.Connections;
 /// Calls of the application's code that belongs to a connection's life: callbacks, and what its end waits for. They neither fail the
 /// connection nor hold up its end.
 /// </summary>
-internal readonly struct ApplicationCalls(Connection connection, ILogger logger)
+internal readonly struct ApplicationCalls(Connection connection)
 {
     /// <summary>Makes a call. What it throws is logged.</summary>
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "An application's callback must not keep a connection from ending.")]
@@ -40,7 +39,7 @@ internal readonly struct ApplicationCalls(Connection connection, ILogger logger)
     private void LogFailure(Exception exception, string occasion)
     {
         if (connection.Peer.Repeated.IsNews(ConnectionLog.CallbackFailedId, $"{occasion}, {exception.GetType().Name}"))
-            ConnectionLog.CallbackFailed(logger, exception, connection.Id, occasion);
+            ConnectionLog.CallbackFailed(connection.Logger, exception, connection.Id, occasion);
     }
 
     /// <summary>Whether code of the application that the end waits for returns within the close time-out. Then nobody waits for it any more.</summary>
@@ -61,7 +60,7 @@ internal readonly struct ApplicationCalls(Connection connection, ILogger logger)
             }
 
             if (peer.Repeated.IsNews(ConnectionLog.CloseStepTimedOutId, step))
-                ConnectionLog.CloseStepTimedOut(logger, connection.Id, step, peer.Options.CloseTimeout);
+                ConnectionLog.CloseStepTimedOut(connection.Logger, connection.Id, step, peer.Options.CloseTimeout);
             ConnectionEnd.Observe(task);
             return false;
         }

@@ -1,6 +1,5 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Security.Claims;
-using Microsoft.Extensions.Logging;
 
 namespace PacketMQ.Connections;
 
@@ -8,7 +7,7 @@ namespace PacketMQ.Connections;
 /// Asks the application, once for each connection, whether the other side may come in: when it has introduced itself, and before it is told
 /// this side's packets. Only a clear yes lets it in.
 /// </summary>
-internal sealed class Authentication(Connection connection, PeerOptions options, ILogger logger)
+internal sealed class Authentication(Connection connection, PeerOptions options)
 {
     /// <summary>Whether the hook has accepted.</summary>
     public bool IsAccepted { get; private set; }
@@ -41,7 +40,7 @@ internal sealed class Authentication(Connection connection, PeerOptions options,
         catch (Exception exception)
         {
             if (connection.Peer.Repeated.IsNews(ConnectionLog.AuthenticationThrewId, exception.GetType().Name))
-                ConnectionLog.AuthenticationThrew(logger, exception, connection.Id);
+                ConnectionLog.AuthenticationThrew(connection.Logger, exception, connection.Id);
             Refuse("The hook for authentication threw.", exception);
         }
     }

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using PacketMQ.Transports;
 
 namespace PacketMQ.Connections;
@@ -8,7 +7,7 @@ namespace PacketMQ.Connections;
 /// and read until the other's end. What takes longer than the close time-out, or goes on sending, is cut.
 /// </summary>
 internal sealed class ConnectionEnd(
-    Connection connection, TransportConnection transport, ConnectionLoop loop, SendQueue sendQueue, PeerOptions options, ILogger logger)
+    Connection connection, TransportConnection transport, ConnectionLoop loop, SendQueue sendQueue, PeerOptions options)
 {
     public async Task RunAsync(CloseRequest request)
     {
@@ -51,7 +50,7 @@ internal sealed class ConnectionEnd(
             return false;
         bool ended = await draining.ConfigureAwait(false);
         if (!ended && connection.Peer.Repeated.IsNews(ConnectionLog.SendsOnId, "bytes after the end"))
-            ConnectionLog.SendsOn(logger, connection.Id, loop.MaxDrainedBytes);
+            ConnectionLog.SendsOn(connection.Logger, connection.Id, loop.MaxDrainedBytes);
         return ended;
     }
 
@@ -65,7 +64,7 @@ internal sealed class ConnectionEnd(
         catch (OperationCanceledException) when (deadline.IsCancellationRequested)
         {
             if (connection.Peer.Repeated.IsNews(ConnectionLog.CloseStepTimedOutId, step))
-                ConnectionLog.CloseStepTimedOut(logger, connection.Id, step, options.CloseTimeout);
+                ConnectionLog.CloseStepTimedOut(connection.Logger, connection.Id, step, options.CloseTimeout);
             Observe(task);
             return false;
         }

@@ -3,7 +3,6 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.InteropServices;
 using System.Security.Claims;
-using Microsoft.Extensions.Logging;
 using PacketMQ.Dispatch;
 using PacketMQ.Transports;
 using PacketMQ.Wire;
@@ -16,15 +15,15 @@ namespace PacketMQ.Connections;
 /// </summary>
 internal sealed class ConnectionLoop(
     Connection connection, TransportConnection transport, Session session, SendQueue sendQueue, CloseDecision decision,
-    PeerOptions options, ILogger logger) : IThreadPoolWorkItem
+    PeerOptions options) : IThreadPoolWorkItem
 {
     // A reply waits at most about this long for the rest of its batch.
     private readonly long _corkTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 500);
-    private readonly PacketDispatcher _dispatcher = new(connection, options, logger, connection.Objects);
-    private readonly ControlBuffer _control = new();
-    private readonly Authentication? _authentication = options.Authenticate is null ? null : new(connection, options, logger);
+    private readonly PacketDispatcher _dispatcher = new(connection, options, connection.Objects);
+    private readonly Authentication? _authentication = options.Authenticate is null ? null : new(connection, options);
     private ReceivedBytes _received = new(transport.Input);
     private HandlerWait? _handler; // one that has not finished
+    private PacketRoute? _lastRoute;
     private long _corkedSince; // 0: no frame is held back yet
     private int _corkedReplies;
     private long _framesRead;
@@ -93,8 +92,9 @@ internal sealed class ConnectionLoop(
     /// <summary>Writes the softquit behind everything that was sent, and behind what the session had answered before it refused something.</summary>
     public void SendSoftQuit(CloseReason reason)
     {
-        session.Quit(reason, _control);
-        SendControl();
+        using ControlBuffer control = ControlBuffer.Rent();
+        session.Quit(reason, control);
+        Send(control);
     }
 
     /// <summary>Called by the heartbeat: a handler that runs since the last call is slow, so the loop shall read ahead meanwhile.</summary>
@@ -103,22 +103,20 @@ internal sealed class ConnectionLoop(
     public static bool IsTransportFailure(Exception exception)
         => exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException;
 
-    // The whole life, in one method: each one more that awaits would be one more state machine that an idle connection holds.
+    // The whole life, in one method: each one more that awaits would be one more state machine that an idle connection holds. What it awaits
+    // beside the read is a plain task, so that the state machine has one place for all of them.
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "A lack of memory ends this connection, and nothing else.")]
     private async Task RunAsync()
     {
         try
         {
             connection.Enter();
-            CloseRequest? end = await connection.OpenAsync().ConfigureAwait(false);
+            await connection.OpenAsync().ConfigureAwait(false);
+            CloseRequest? end = connection.IsOpening ? decision.Request : null;
             try
             {
                 if (end is null)
-                {
-                    session.Start(_control);
-                    SendControl();
-                }
-
+                    StartSession();
                 while (end is null)
                 {
                     try
@@ -132,8 +130,11 @@ internal sealed class ConnectionLoop(
                         break;
                     }
 
-                    while (!TryProcess(out end) && await _handler!.RunAsync().ConfigureAwait(false))
+                    while (!TryProcess(out end))
                     {
+                        await _handler!.RunAsync().ConfigureAwait(false);
+                        if (decision.Request is not null)
+                            break;
                     }
 
                     end ??= decision.Request;
@@ -205,21 +206,20 @@ internal sealed class ConnectionLoop(
             while (decision.Request is null)
             {
                 if (session.State == SessionState.AwaitApproval && _authentication is { IsAccepted: true })
-                    session.Approve(_control);
+                    Approve();
                 if (ProcessWholeFrames(ref rest, out pending))
                     return true;
                 if (decision.Request is not null)
                     break;
-                bool isRead = session.TryRead(ref rest, _control, out SessionEvent read);
+                bool isRead = TryRead(ref rest, out SessionEvent read);
                 CountPeerNames();
                 if (!isRead)
                     break;
-                SendControl();
                 switch (read.Kind)
                 {
                     case SessionEventKind.Packet:
                         _framesRead++;
-                        pending = _dispatcher.DispatchAsync(read.PacketId, read.Payload, read.HasBinaryKeys);
+                        pending = _dispatcher.DispatchAsync(read.PacketId, read.Payload, read.HasBinaryKeys, ref _lastRoute);
                         break;
                     case SessionEventKind.Introduced:
                         pending = _authentication!.AskAsync();
@@ -243,7 +243,6 @@ internal sealed class ConnectionLoop(
                     UncorkInTime();
             }
 
-            SendControl();
             connection.Objects.GiveBack();
             pending = default;
             return false;
@@ -276,7 +275,7 @@ internal sealed class ConnectionLoop(
                     var payload = new ArraySegment<byte>(first.Array!, first.Offset + payloadStart, frameBytes - WireProtocol.HeaderBytes);
                     consumed += frameBytes;
                     _framesRead++;
-                    if (_dispatcher.RouteTo(packetId) is not { } route)
+                    if (_dispatcher.RouteTo(packetId, ref _lastRoute) is not { } route)
                         continue;
                     _dispatcher.Log(route, payload);
                     running = route;
@@ -343,11 +342,36 @@ internal sealed class ConnectionLoop(
         connection.RelieveBuffers();
     }
 
-    private void SendControl()
+    private void StartSession()
     {
-        if (_control.Written.IsEmpty)
-            return;
-        sendQueue.AppendControl(_control.Written);
-        _control.Clear();
+        using ControlBuffer control = ControlBuffer.Rent();
+        session.Start(control);
+        Send(control);
+    }
+
+    private void Approve()
+    {
+        using ControlBuffer control = ControlBuffer.Rent();
+        session.Approve(control);
+        Send(control);
+    }
+
+    private bool TryRead(ref ReadOnlySequence<byte> rest, out SessionEvent read)
+    {
+        using ControlBuffer control = ControlBuffer.Rent();
+        try
+        {
+            return session.TryRead(ref rest, control, out read);
+        }
+        finally
+        {
+            Send(control); // also what it answered before it refused something
+        }
+    }
+
+    private void Send(ControlBuffer control)
+    {
+        if (!control.Written.IsEmpty)
+            sendQueue.AppendControl(control.Written);
     }
 }

@@ -2,61 +2,60 @@ namespace PacketMQ.Connections;
 
 /// <summary>The deadlines of one connection. The heartbeat looks at them once a second, so nothing reads the clock per packet.</summary>
 /// <remarks>
-/// A heartbeat that comes late counts as <see cref="MostPerHeartbeat"/>. A process that was frozen, or whose thread pool was starved, has
-/// not looked at what its peers sent meanwhile, and must not blame them.
+/// A mutable struct: keep it in a field that is not readonly. A heartbeat that comes late counts as <see cref="MostPerHeartbeat"/>: a process
+/// that was frozen, or whose thread pool was starved, has not looked at what its peers sent meanwhile, and must not blame them.
 /// </remarks>
-internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop, SendQueue sendQueue, PeerOptions options)
+internal struct ConnectionWatch(TimeProvider time)
 {
     // Callbacks of the closing token, a handler, connection lost, the farewell.
     private const int StepsOfTheEnd = 4;
 
     private static readonly TimeSpan MostPerHeartbeat = TimeSpan.FromSeconds(2);
 
-    private readonly TimeProvider _time = options.TimeProvider;
-    private long _lastTick = options.TimeProvider.GetTimestamp();
-    private TimeSpan _age; // as far as the heartbeats have counted
-    private long _frame = -1;
-    private long _windowBytes;
-    private TimeSpan _windowBegun;
-    private long _progress;
-    private TimeSpan _progressSeen;
-    private bool _isSending;
-    private TimeSpan? _endSeen;
+    private long _lastTick = time.GetTimestamp();
+    private TimeSpan _age; // as far as the heartbeats have counted, since the connection began or its end was seen
+    private bool _isEnding;
+
+    // Made when a heartbeat finds something to watch: an idle connection has neither.
+    private ReceiveWindow? _receiving;
+    private SendWindow? _sending;
 
     /// <summary>Ends the connection if one of its time-outs has passed.</summary>
-    public void Tick()
+    public void Tick(Connection connection, ConnectionLoop loop, SendQueue sendQueue)
     {
-        long now = _time.GetTimestamp();
-        TimeSpan elapsed = _time.GetElapsedTime(_lastTick, now);
+        PeerOptions options = connection.Peer.Options;
+        long now = options.TimeProvider.GetTimestamp();
+        TimeSpan elapsed = options.TimeProvider.GetElapsedTime(_lastTick, now);
         _lastTick = now;
         _age += elapsed < MostPerHeartbeat ? elapsed : MostPerHeartbeat;
         if (connection.IsEnding)
         {
-            CheckEnd();
+            CheckEnd(connection, options);
         }
         else if (connection.State == ConnectionState.Handshaking)
         {
             loop.NoticeSlowHandler(); // which is the hook for authentication
-            CheckHandshake();
+            CheckHandshake(connection, options);
         }
         else if (connection.State == ConnectionState.Active)
         {
             loop.NoticeSlowHandler();
             sendQueue.UncorkForBlockedLoop();
-            CheckReceiveRate();
-            CheckSending();
+            CheckReceiveRate(connection, loop, options);
+            CheckSending(connection, options);
         }
     }
 
     // Each step of the end has its own time-out, but a step that blocks its thread never comes to look at it.
-    private void CheckEnd()
+    private void CheckEnd(Connection connection, PeerOptions options)
     {
-        _endSeen ??= _age;
-        if (_age - _endSeen > StepsOfTheEnd * options.CloseTimeout)
+        if (!_isEnding)
+            (_isEnding, _age) = (true, TimeSpan.Zero);
+        if (_age > StepsOfTheEnd * options.CloseTimeout)
             connection.LeaveBehind();
     }
 
-    private void CheckHandshake()
+    private readonly void CheckHandshake(Connection connection, PeerOptions options)
     {
         if (connection.IsOpening && options.Tls is { } tls && _age >= tls.HandshakeTimeout)
         {
@@ -74,51 +73,57 @@ internal sealed class ConnectionWatch(Connection connection, ConnectionLoop loop
 
     // The average over one window after another, each as long as the grace period: over the whole frame, a peer that begins fast could
     // stand still for long.
-    private void CheckReceiveRate()
+    private void CheckReceiveRate(Connection connection, ConnectionLoop loop, PeerOptions options)
     {
         long bytes = loop.IncompleteBytes;
         if (bytes == 0 || options.MinReceiveRate is not { } minimum)
         {
-            _frame = -1;
+            _receiving = null;
             return;
         }
 
-        if (loop.FramesRead != _frame)
+        if (_receiving?.Frame != loop.FramesRead)
         {
-            _frame = loop.FramesRead;
-            BeginWindow(bytes);
+            _receiving = new ReceiveWindow(loop.FramesRead, bytes, _age);
             return;
         }
 
-        TimeSpan elapsed = _age - _windowBegun;
+        TimeSpan elapsed = _age - _receiving.Begun;
         if (elapsed < options.MinReceiveRateGracePeriod)
             return;
-        double rate = (bytes - _windowBytes) / elapsed.TotalSeconds;
+        double rate = (bytes - _receiving.Bytes) / elapsed.TotalSeconds;
         if (rate < minimum)
         {
             connection.RequestClose(
                 CloseReason.StalledFrame, $"A frame arrives at {rate:0} bytes/s; the slowest allowed is {minimum} bytes/s.", Farewell.SoftQuit);
         }
 
-        BeginWindow(bytes);
+        _receiving = new ReceiveWindow(_receiving.Frame, bytes, _age);
     }
 
-    private void BeginWindow(long bytes) => (_windowBytes, _windowBegun) = (bytes, _age);
-
-    private void CheckSending()
+    private void CheckSending(Connection connection, PeerOptions options)
     {
-        if (!sendQueue.IsWaitingForTransport || options.SendTimeout is not { } timeout)
+        if (!connection.IsWaitingForTransport || options.SendTimeout is not { } timeout)
         {
-            _isSending = false;
+            _sending = null;
+            return;
         }
-        else if (!_isSending || connection.SendProgress != _progress)
+
+        long progress = connection.SendProgress; // which may ask the kernel
+        if (_sending?.Progress != progress)
         {
-            (_isSending, _progress, _progressSeen) = (true, connection.SendProgress, _age);
+            _sending = new SendWindow(progress, _age);
         }
-        else if (_age - _progressSeen >= timeout)
+        else if (_age - _sending.Seen >= timeout)
         {
             connection.RequestClose(
                 CloseReason.SlowConsumer, $"The other side took nothing for {timeout.TotalSeconds:0.###} s while data waited for it.", Farewell.Cut);
         }
     }
+
+    /// <summary>How much of an incomplete frame had arrived, and when.</summary>
+    private sealed record ReceiveWindow(long Frame, long Bytes, TimeSpan Begun);
+
+    /// <summary>How far sending had come, and when that was first seen.</summary>
+    private sealed record SendWindow(long Progress, TimeSpan Seen);
 }

@@ -2,11 +2,25 @@ using System.Buffers;
 
 namespace PacketMQ.Connections;
 
-/// <summary>The frames of its own that a session wants sent: there are some in the handshake and at the end, and in between it holds no memory.</summary>
-internal sealed class ControlBuffer : IBufferWriter<byte>
+/// <summary>
+/// The frames of its own that a session wants sent. There are some in the handshake and at the end: so no connection has one, and each
+/// thread lends its own. Whoever rents while it is lent gets a new one.
+/// </summary>
+internal sealed class ControlBuffer : IBufferWriter<byte>, IDisposable
 {
+    [ThreadStatic]
+    private static ControlBuffer? _ofThread;
+
     private byte[] _bytes = [];
     private int _written;
+
+    /// <summary>An empty one, to be disposed on the same thread.</summary>
+    public static ControlBuffer Rent()
+    {
+        ControlBuffer rented = _ofThread ?? new ControlBuffer();
+        _ofThread = null;
+        return rented;
+    }
 
     public ReadOnlySpan<byte> Written => _bytes.AsSpan(0, _written);
 
@@ -29,11 +43,10 @@ internal sealed class ControlBuffer : IBufferWriter<byte>
         return _bytes.AsSpan(_written);
     }
 
-    public void Clear()
+    public void Dispose()
     {
-        if (_bytes.Length > 0)
-            ArrayPool<byte>.Shared.Return(_bytes);
-        (_bytes, _written) = ([], 0);
+        Clear();
+        _ofThread = this;
     }
 
     private void Reserve(int sizeHint)
@@ -47,5 +60,12 @@ internal sealed class ControlBuffer : IBufferWriter<byte>
         Written.CopyTo(larger);
         Clear();
         (_bytes, _written) = (larger, written);
+    }
+
+    private void Clear()
+    {
+        if (_bytes.Length > 0)
+            ArrayPool<byte>.Shared.Return(_bytes);
+        (_bytes, _written) = ([], 0);
     }
 }

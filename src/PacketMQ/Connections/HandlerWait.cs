@@ -25,8 +25,8 @@ internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Cl
     /// <summary>Called by the heartbeat: a handler that runs since the last call is slow.</summary>
     public void NoticeSlow() => _isSlow.TrySetResult();
 
-    /// <summary>Waits. False: the end was decided meanwhile.</summary>
-    public async Task<bool> RunAsync()
+    /// <summary>Waits for the handler; or, once the end was decided, no longer than the end may take.</summary>
+    public async Task RunAsync()
     {
         await Task.WhenAny(handling, decision.Made, _isSlow.Task).ConfigureAwait(false);
         var ahead = new ReadAhead(handled);
@@ -51,13 +51,12 @@ internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Cl
         if (decision.Request is null)
         {
             await handling.ConfigureAwait(false);
-            return true;
+            return;
         }
 
         await connection.CancelWaitsAsync().ConfigureAwait(false);
         if (!await connection.Calls.CompletesInTimeAsync("a handler", handling).ConfigureAwait(false))
             Overdue = handling;
-        return false;
     }
 
     // Reads behind what is kept. False: the transport failed.

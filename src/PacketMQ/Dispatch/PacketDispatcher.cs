@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
-using Microsoft.Extensions.Logging;
 using PacketMQ.Serialization;
 using PacketMQ.Wire;
 
@@ -13,16 +12,13 @@ namespace PacketMQ.Dispatch;
 /// </summary>
 /// <param name="connection">Whose packets they are.</param>
 /// <param name="options">Its peer's.</param>
-/// <param name="logger">Its peer's.</param>
 /// <param name="objects">What the objects of a packet count to until its handler has completed; null for packets that did not arrive on the connection.</param>
-internal sealed class PacketDispatcher(Connection connection, PeerOptions options, ILogger logger, PacketObjects? objects = null)
+internal readonly struct PacketDispatcher(Connection connection, PeerOptions options, PacketObjects? objects = null)
 {
-    private PacketRoute? _lastRoute; // most packets follow one of their own kind
-
     /// <summary>Decodes and handles one packet. An incomplete task means that the handler still runs and uses the payload.</summary>
-    public ValueTask DispatchAsync(int wireId, in ReadOnlySequence<byte> payload, bool hasBinaryKeys)
+    public ValueTask DispatchAsync(int wireId, in ReadOnlySequence<byte> payload, bool hasBinaryKeys, ref PacketRoute? lastRoute)
     {
-        if (RouteTo(wireId) is not { } route)
+        if (RouteTo(wireId, ref lastRoute) is not { } route)
             return default;
         Log(route, payload);
         try
@@ -77,16 +73,18 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     }
 
     /// <summary>The packet under an id, if there is one and its guard lets it in; otherwise it was refused.</summary>
+    /// <param name="wireId">The id.</param>
+    /// <param name="lastRoute">The caller's memory: most packets follow one of their own kind.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public PacketRoute? RouteTo(int wireId)
+    public PacketRoute? RouteTo(int wireId, ref PacketRoute? lastRoute)
     {
-        PacketRoute? route = _lastRoute;
+        PacketRoute? route = lastRoute;
         if (route is not null && route.WireId == wireId)
             return route;
-        return FindRoute(wireId);
+        return FindRoute(wireId, ref lastRoute);
     }
 
-    private PacketRoute? FindRoute(int wireId)
+    private PacketRoute? FindRoute(int wireId, ref PacketRoute? lastRoute)
     {
         if (!connection.Routes.TryGetByWireId(wireId, out PacketRoute? route))
         {
@@ -107,7 +105,7 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         if (!Admits(route))
             return null;
         if (route.Guard?.Policy is null)
-            _lastRoute = route; // the rest of a guard says the same for the connection's whole life; a policy is asked each time
+            lastRoute = route; // the rest of a guard says the same for the connection's whole life; a policy is asked each time
         return route;
     }
 
@@ -139,7 +137,7 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         catch (Exception exception)
         {
             if (connection.Peer.Repeated.IsNews(DispatchLog.PolicyFailedId, $"{route.Name}, {exception.GetType().Name}"))
-                DispatchLog.PolicyFailed(logger, exception, connection.Id, route.Name);
+                DispatchLog.PolicyFailed(connection.Logger, exception, connection.Id, route.Name);
             failure = exception;
             return "has a policy that threw";
         }
@@ -185,7 +183,7 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
     {
         if (action == RefusalAction.Close)
             throw new ProtocolException(reason, message, exception);
-        DispatchLog.PacketSkipped(logger, connection.Id, packet, message);
+        DispatchLog.PacketSkipped(connection.Logger, connection.Id, packet, message);
     }
 
     private void HandlerFailed(PacketRoute route, Exception exception)
@@ -193,7 +191,7 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         if (connection.IsOwnEnd(exception))
             return; // it gave up, or could not answer, because the connection is ending: no fault of its own
         if (connection.Peer.Repeated.IsNews(DispatchLog.HandlerFailedId, $"{route.Name}, {exception.GetType().Name}"))
-            DispatchLog.HandlerFailed(logger, exception, connection.Id, route.Name);
+            DispatchLog.HandlerFailed(connection.Logger, exception, connection.Id, route.Name);
         try
         {
             connection.Peer.RaiseHandlerFailed(new HandlerFailedEventArgs(connection, route.Name, exception));
@@ -201,7 +199,7 @@ internal sealed class PacketDispatcher(Connection connection, PeerOptions option
         catch (Exception callbackException)
         {
             if (connection.Peer.Repeated.IsNews(DispatchLog.FailureCallbackFailedId, callbackException.GetType().Name))
-                DispatchLog.FailureCallbackFailed(logger, callbackException, connection.Id);
+                DispatchLog.FailureCallbackFailed(connection.Logger, callbackException, connection.Id);
         }
 
         if (options.HandlerFailure == HandlerFailureAction.Close)

@@ -34,10 +34,11 @@ public sealed class PacketDispatcherTests
             Registries.Server((Registries.Name, Registries.Sink()), (Guarded, Registries.Sink()), ("test:onlythere", Registries.Sink())),
             registry, new PeerOptions { PacketMismatch = PacketMismatch.Allow }, options);
         (Connection client, _) = await pair.ConnectAsync();
-        var dispatcher = new PacketDispatcher(client, options, new FakeLogger(logs));
+        var dispatcher = new PacketDispatcher(client, options);
+        PacketRoute? lastRoute = null;
         var payload = new ReadOnlySequence<byte>(new byte[] { 0xc0 });
 
-        Assert.Equal(0, Measure.AllocatedBytes(() => Assert.True(dispatcher.DispatchAsync(wireId, payload, hasBinaryKeys: false).IsCompletedSuccessfully)));
+        Assert.Equal(0, Measure.AllocatedBytes(() => Assert.True(dispatcher.DispatchAsync(wireId, payload, hasBinaryKeys: false, ref lastRoute).IsCompletedSuccessfully)));
         FakeLogRecord line = Assert.Single(logs.GetSnapshot(), record => record.Id.Id == DispatchLog.PacketSkippedId);
         Assert.Contains(wireId == 18 ? Guarded : $"{wireId}", line.Message, StringComparison.Ordinal);
     }
