@@ -11,8 +11,10 @@ internal sealed class ConnectionTable : IDisposable
     private readonly Lock _gate = new();
     private readonly Action _onTick;
     private readonly ITimer _heartbeat;
+    private readonly bool _queues;
     private Picture _picture = new(0, []);
     private int _version; // of the connections
+    private int _isQueued;
     private bool _isBeating;
     private bool _isClosed;
     private long _lastId;
@@ -22,7 +24,8 @@ internal sealed class ConnectionTable : IDisposable
     public ConnectionTable(TimeProvider timeProvider, Action onTick)
     {
         _onTick = onTick;
-        _heartbeat = timeProvider.CreateTimer(static table => ((ConnectionTable)table!).Tick(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _queues = timeProvider == TimeProvider.System; // another clock's timers run where it is moved
+        _heartbeat = timeProvider.CreateTimer(static table => ((ConnectionTable)table!).Beat(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>All connections, those in their handshake and those that are ending included, in no order.</summary>
@@ -81,10 +84,14 @@ internal sealed class ConnectionTable : IDisposable
 
     public void Dispose() => _heartbeat.Dispose();
 
-    private void Tick()
+    // The runtime runs timers before all else that waits for its thread pool. So a heartbeat that looked at the connections at once would find
+    // that the peers sent nothing, while what they sent waits there: it waits for its own turn.
+    private void Beat()
     {
-        foreach ((_, Connection connection) in _connections)
-            connection.Tick();
+        if (!_queues)
+            TickConnections();
+        else if (Interlocked.Exchange(ref _isQueued, 1) == 0)
+            ThreadPool.UnsafeQueueUserWorkItem(static table => table.TakeTurn(), this, preferLocal: false);
         _onTick();
         if (!_connections.IsEmpty)
             return;
@@ -96,6 +103,18 @@ internal sealed class ConnectionTable : IDisposable
                 _heartbeat.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             }
         }
+    }
+
+    private void TakeTurn()
+    {
+        TickConnections();
+        Volatile.Write(ref _isQueued, 0);
+    }
+
+    private void TickConnections()
+    {
+        foreach ((_, Connection connection) in _connections)
+            connection.Tick();
     }
 
     private sealed record Picture(int Version, Connection[] Connections);
