@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests;
@@ -51,7 +53,9 @@ public sealed class PeerOptionsTests
         { nameof(PeerOptions.MaxConnections), Good with { MaxConnections = 0 } },
         { nameof(PeerOptions.MaxConnections), Good with { MaxConnections = -1 } },
         { nameof(PeerOptions.MaxPendingHandshakes), Good with { MaxPendingHandshakes = 0 } },
+        { nameof(PeerOptions.MaxPendingHandshakes), Good with { MaxPendingHandshakes = -1 } },
         { nameof(PeerOptions.MaxPendingHandshakesPerAddress), Good with { MaxPendingHandshakesPerAddress = 0 } },
+        { nameof(PeerOptions.MaxPendingHandshakesPerAddress), Good with { MaxPendingHandshakesPerAddress = -1 } },
         { nameof(PeerOptions.MaxTotalBufferedBytes), Good with { MaxTotalBufferedBytes = 0 } },
         { nameof(PeerOptions.MaxTotalBufferedBytes), Good with { MaxTotalBufferedBytes = -1 } },
         { nameof(PeerOptions.MaxFrameBytes), Good with { MaxTotalBufferedBytes = 2_000_000, MaxFrameBytes = 2_000_001 } },
@@ -62,6 +66,8 @@ public sealed class PeerOptionsTests
         { nameof(PeerOptions.TimeProvider), Good with { TimeProvider = null! } },
         { nameof(PeerOptions.LoggerFactory), Good with { LoggerFactory = null! } },
         { nameof(PeerOptions.FallbackPacket), Good with { FallbackPacket = Registries.Sink() } },
+        { nameof(PeerOptions.SlowReceiver), Good with { SlowReceiver = (SlowReceiverAction)9 } },
+        { nameof(PeerOptions.SlowReceiver), Good with { SlowReceiver = (SlowReceiverAction)(-1) } },
         { nameof(PeerOptions.PacketMismatch), Good with { PacketMismatch = (PacketMismatch)9 } },
         { nameof(PeerOptions.UnknownPacket), Good with { UnknownPacket = (RefusalAction)9 } },
         { nameof(PeerOptions.UnfitPayload), Good with { UnfitPayload = (RefusalAction)9 } },
@@ -106,6 +112,24 @@ public sealed class PeerOptionsTests
         await using var plain = new Server(new PacketRegistry());
         Assert.Equal(Good, plain.Options);
         Assert.Throws<ArgumentNullException>(() => new Server(null!));
+    }
+
+    [Fact]
+    public async Task A_TLS_handshake_never_has_longer_than_the_whole_handshake()
+    {
+        var time = new WatchedTime();
+        await using var server = new Server(new PacketRegistry(), new PeerOptions
+        {
+            HandshakeTimeout = TimeSpan.FromSeconds(3),
+            Tls = TestTls.ForServers with { HandshakeTimeout = TimeSpan.FromMinutes(1) },
+            TimeProvider = time,
+        });
+        CloseInfo? refused = null;
+        server.ConnectionRefused += (_, arguments) => refused = arguments.CloseInfo;
+        using var silent = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await silent.ConnectAsync(server.Listen(new IPEndPoint(IPAddress.Loopback, 0)), TestContext.Current.CancellationToken);
+        await time.BeatUntilAsync(() => refused is not null);
+        Assert.Equal((CloseReason.HandshakeTimeout, "The handshake took longer than 3 s."), (refused!.Reason, refused.Description));
     }
 
     [Fact]

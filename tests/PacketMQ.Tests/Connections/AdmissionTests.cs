@@ -72,6 +72,23 @@ public sealed class AdmissionTests
     }
 
     [Fact]
+    public void Of_two_options_for_the_same_thing_the_stricter_one_counts()
+    {
+        foreach ((PeerOptions options, string stricter) in new[]
+        {
+            (new PeerOptions { MaxPendingHandshakes = 1, MaxPendingHandshakesPerAddress = 2 }, "MaxPendingHandshakes is 1"),
+            (new PeerOptions { MaxConnections = 1, MaxPendingHandshakes = 2 }, "MaxConnections is 1"),
+            (new PeerOptions { MaxConnections = 1, MaxPendingHandshakesPerAddress = 2 }, "MaxConnections is 1"),
+        })
+        {
+            options.Validate();
+            Admission admission = New(options);
+            Enter(admission, Address("192.0.2.1"));
+            Assert.Contains(stricter, admission.TryEnter(Address("192.0.2.1"), true, out _)?.Description);
+        }
+    }
+
+    [Fact]
     public async Task A_stranger_who_only_connects_takes_no_more_places_than_his_address_has()
     {
         IPAddress outside = OutsideAddress.FindOrSkip();
