@@ -37,6 +37,25 @@ public sealed class TlsTests : IDisposable
     }
 
     [Fact]
+    public async Task What_a_server_sends_through_TLS_is_printed_by_a_listener_that_trusts_it()
+    {
+        await MakeCertificatesAsync();
+        var made = new TaskCompletionSource<Connection>(TaskCreationOptions.RunContinuationsAsynchronously);
+        (Server server, string address) = TestServer.Start(
+            (_, _) => default, options: new PeerOptions { Tls = new TlsOptions { Certificate = TlsCertificate.FromPemFiles(In("server.pem"), In("server.key")) } });
+        await using Server _ = server;
+        server.ConnectionMade += (_, arguments) => made.TrySetResult(arguments.Connection);
+        await using ToolProcess listener = ToolProcess.Start("listen", address, "--tls", "--ca", In("root.pem"));
+        await listener.NextLineAsync("connected to ");
+
+        Connection connection = await made.Task.Soon();
+        Assert.NotNull(connection.Tls);
+        await connection.SendAsync(TestServer.Answer, "through TLS", TestContext.Current.CancellationToken);
+
+        Assert.Equal("test:answer \"through TLS\"", await listener.NextLineAsync());
+    }
+
+    [Fact]
     public async Task A_socket_of_the_file_system_has_no_host_so_its_server_is_named()
     {
         await MakeCertificatesAsync();

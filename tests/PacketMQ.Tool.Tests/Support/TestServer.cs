@@ -9,12 +9,12 @@ internal static class TestServer
     public const string Answer = "test:answer";
 
     /// <summary>Starts a server with <see cref="Ask"/>, handled as given, and <see cref="Answer"/>.</summary>
-    public static (Server Server, string Address) Start(Func<object?, PacketContext, ValueTask> handle, bool adapt = false)
+    public static (Server Server, string Address) Start(Func<object?, PacketContext, ValueTask> handle, bool adapt = false, PeerOptions? options = null)
     {
         var registry = new PacketRegistry(adapt);
         registry.AddPacket(Ask, Packet.Create(handle), 100);
         registry.AddPacket(Answer, Packet.Create((_, _) => { }), 101);
-        var server = new Server(registry);
+        var server = new Server(registry, options);
         return (server, server.Listen(new IPEndPoint(IPAddress.Loopback, 0)).ToString()!);
     }
 
