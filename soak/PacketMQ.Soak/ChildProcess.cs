@@ -46,24 +46,34 @@ internal sealed class ChildProcess : IDisposable
     public int ExitCode => _process.ExitCode;
 
     /// <summary>Starts a client process and waits until it says that it is ready.</summary>
-    public static Task<ChildProcess> StartAsync(string kind, IPEndPoint server, params int[] numbers) => StartAsync(kind, server.Port, heapLimit: null, numbers);
+    public static Task<ChildProcess> StartAsync(string kind, IPEndPoint server, params int[] numbers) => StartAsync(kind, server.Port, [], null, null, numbers);
+
+    /// <summary>Starts a process of clients that encrypt.</summary>
+    public static Task<ChildProcess> StartAsync(string kind, IPEndPoint server, SoakCertificate certificate) => StartAsync(kind, server.Port, [], null, certificate);
+
+    /// <summary>Starts a process in a network of its own, which goes with it: whatever is done to that network needs no tidying.</summary>
+    public static Task<ChildProcess> StartInOwnNetworkAsync(string kind) => StartAsync(kind, 0, ["unshare", "--net", "--"], null, null);
 
     /// <summary>Starts a server process; its first answer is its port.</summary>
     /// <param name="port">Where it listens; 0 picks a free port.</param>
     /// <param name="heapLimit">How many bytes its managed heap may have.</param>
-    public static Task<ChildProcess> StartServerAsync(int port, long? heapLimit = null) => StartAsync("server", port, heapLimit);
+    public static Task<ChildProcess> StartServerAsync(int port, long? heapLimit = null) => StartAsync("server", port, [], heapLimit, null);
 
-    private static async Task<ChildProcess> StartAsync(string kind, int port, long? heapLimit, params int[] numbers)
+    private static async Task<ChildProcess> StartAsync(
+        string kind, int port, string[] launcher, long? heapLimit, SoakCertificate? certificate, params int[] numbers)
     {
         string self = Environment.ProcessPath!;
         string[] host = Path.GetFileNameWithoutExtension(self) == "dotnet" ? [typeof(ChildProcess).Assembly.Location] : [];
-        var start = new ProcessStartInfo(self, [.. host, "child", kind, $"{port}", .. numbers.Select(number => $"{number}")])
+        string[] command = [.. launcher, self, .. host, "child", kind, $"{port}", .. numbers.Select(number => $"{number}")];
+        var start = new ProcessStartInfo(command[0], command[1..])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
         };
         if (heapLimit is { } limit)
             start.Environment["DOTNET_GCHeapHardLimit"] = limit.ToString("x", System.Globalization.CultureInfo.InvariantCulture);
+        if (certificate is not null)
+            start.Environment[SoakCertificate.Variable] = certificate.Root;
         var child = new ChildProcess(Process.Start(start)!);
         child.FirstAnswer = await child.AnswerAsync().ConfigureAwait(false);
         return child;

@@ -18,7 +18,9 @@ internal static class Child
             "attack" => AttackChild.RunAsync(server),
             "flood" => FloodChild.RunAsync(server),
             "server" => ServerChild.RunAsync(server.Port),
-            "probe" => ProbeChild.RunAsync(server),
+            "tls-flood" => TlsFloodChild.RunAsync(server),
+            "probe" => ProbeChild.RunAsync(server, numbers is [int count] ? count : 10),
+            "halfopen" => HalfOpenChild.RunAsync(),
             _ => throw new ArgumentException($"There is no child '{args[0]}'."),
         }).ConfigureAwait(false);
         return 0;
@@ -29,13 +31,13 @@ internal static class Child
     /// <summary>The next command; null when the parent has gone.</summary>
     public static Task<string?> CommandAsync() => Task.Run(Console.In.ReadLine);
 
-    public static Client NewClient(Action<object?, PacketContext>? onEcho = null)
+    public static Client NewClient(Action<object?, PacketContext>? onEcho = null, PeerOptions? options = null)
     {
         var registry = new PacketRegistry(adaptPacketIds: true);
         registry.AddPacket(Traffic.EchoName, Packet.Create(onEcho ?? ((_, _) => { })), Traffic.EchoId);
         registry.AddPacket(Traffic.FeedName, Packet.Create((_, _) => { }), Traffic.FeedId);
         registry.AddPacket(Traffic.SinkName, Packet.Create((_, _) => { }), Traffic.SinkId);
         registry.AddPacket(Traffic.HoldName, Packet.Create((_, _) => { }), Traffic.HoldId);
-        return new Client(registry);
+        return new Client(registry, (options ?? new PeerOptions()) with { Tls = SoakCertificate.ForChild() });
     }
 }

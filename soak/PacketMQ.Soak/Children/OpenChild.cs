@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 
 namespace PacketMQ.Soak.Children;
@@ -38,6 +39,11 @@ internal static class OpenChild
             else if (command == "count")
             {
                 Child.Answer($"{client.Connections.Length} connections; lost: {string.Join(", ", ends)}");
+            }
+            else if (command.StartsWith("starve ", StringComparison.Ordinal))
+            {
+                double starved = await Starvation.ForAsync(TimeSpan.FromSeconds(int.Parse(command[7..], CultureInfo.InvariantCulture))).ConfigureAwait(false);
+                Child.Answer(string.Create(CultureInfo.InvariantCulture, $"{starved:0.000}"));
             }
             else if (command == "reset")
             {

@@ -4,10 +4,10 @@ using System.Net;
 
 namespace PacketMQ.Soak.Children;
 
-/// <summary>Ten established clients that ask a question every 5 ms and keep the times of the answers.</summary>
+/// <summary>Established clients that ask a question every 5 ms and keep the times of the answers.</summary>
 internal static class ProbeChild
 {
-    public static async Task RunAsync(IPEndPoint server)
+    public static async Task RunAsync(IPEndPoint server, int count)
     {
         var times = new List<double>();
         var begun = new Dictionary<Connection, long>();
@@ -18,7 +18,7 @@ internal static class ProbeChild
                 times.Add(Stopwatch.GetElapsedTime(begun[context.Connection]).TotalMilliseconds);
             answers.Release();
         });
-        Connection[] connections = await Task.WhenAll(Enumerable.Range(0, 10).Select(_ => client.ConnectAsync(server))).ConfigureAwait(false);
+        Connection[] connections = await Task.WhenAll(Enumerable.Range(0, count).Select(_ => client.ConnectAsync(server))).ConfigureAwait(false);
         Task asking = Task.Run(async () =>
         {
             for (long number = 0; ; number++)
