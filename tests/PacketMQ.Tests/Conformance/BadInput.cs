@@ -71,6 +71,16 @@ internal sealed record BadInput(string Name, Stage Stage, byte[] Bytes)
     /// <summary>Whether the handler got the right thing.</summary>
     public Predicate<object?> Fits { get; init; } = _ => true;
 
+    /// <summary>So much that our side may have cut it off: nobody reads all that comes behind a refusal.</summary>
+    public bool IsFlood { get; init; }
+
+    /// <summary>What is no bad input at all, and ends the connection.</summary>
+    public static BadInput Lawful(Stage stage) => new("lawful", stage, WireBytes.SoftQuit("reason.bye"))
+    {
+        Reason = "reason.bye",
+        Initiator = CloseInitiator.Remote,
+    };
+
     public override string ToString() => Name;
 }
 

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Globalization;
 
@@ -6,46 +7,16 @@ namespace PacketMQ.Tests.Conformance;
 /// <summary>The catalogue of bad input as attacks: the bytes of its cases, or for those in prose the bytes that it means.</summary>
 internal static class BadInputTable
 {
+    private const int Keys = 100_000;
+
+    /// <summary>A map whose keys all have one hash, if it is that of <see cref="long"/>: its halves combined.</summary>
+    public static byte[] CollidingKeys { get; } = MapOf(Enumerable.Range(1, Keys).Select(i => ((long)i << 32) | (uint)i));
+
+    public static byte[] RandomKeys { get; } = MapOf(RandomNumbers().Distinct().Take(Keys));
+
     public static ImmutableSortedDictionary<string, BadInput> All { get; } =
         Framing().Concat(Msgpack()).Concat(Handshakes()).Concat(States()).Concat(IdMaps()).Concat(PayloadTypes()).Concat(SoftQuits())
             .ToImmutableSortedDictionary(input => input.Name, input => input, StringComparer.Ordinal);
-
-    /// <summary>The cases that need more than bytes and an answer, and where they are.</summary>
-    public static ImmutableSortedDictionary<string, string> Elsewhere { get; } = new Dictionary<string, string>
-    {
-        ["F09"] = nameof(BadInputTimeTests),
-        ["F10"] = nameof(BadInputTimeTests),
-        ["F12"] = nameof(BadInputTests),
-        ["F13"] = nameof(BadInputTests),
-        ["F17"] = nameof(BadInputMemoryTests),
-        ["F18"] = nameof(BadInputTimeTests),
-        ["H14"] = nameof(BadInputTimeTests),
-        ["H16"] = nameof(BadInputTimeTests),
-        ["M15"] = nameof(BadInputMemoryTests),
-        ["Q07"] = nameof(BadInputTests),
-        ["Q08"] = nameof(BadInputTimeTests),
-        ["R15"] = nameof(BadInputTests),
-        ["S07"] = nameof(BadInputTimeTests),
-        ["S10"] = nameof(BadInputTests),
-        ["T01"] = nameof(TlsBadInputTests),
-        ["T02"] = nameof(TlsBadInputTests),
-        ["T03"] = nameof(TlsBadInputTests),
-        ["T04"] = nameof(TlsCertificateTests),
-        ["T05"] = nameof(TlsCertificateTests),
-        ["T06"] = nameof(TlsCertificateTests),
-        ["T07"] = nameof(TlsBadInputTests),
-        ["T08"] = nameof(TlsBadInputTests),
-        ["T09"] = nameof(TlsBadInputTests),
-        ["T10"] = nameof(TlsBadInputTests),
-        ["T11"] = nameof(TlsBadInputTests),
-        ["T12"] = nameof(TlsBadInputTests),
-    }.ToImmutableSortedDictionary(StringComparer.Ordinal);
-
-    /// <summary>The cases about what does not exist.</summary>
-    public static ImmutableSortedDictionary<string, string> NotApplicable { get; } = new Dictionary<string, string>
-    {
-        ["P08"] = "there are no requests and responses yet",
-    }.ToImmutableSortedDictionary(StringComparer.Ordinal);
 
     private static IEnumerable<BadInput> Framing() =>
     [
@@ -74,6 +45,7 @@ internal static class BadInputTable
         },
         Refused("F14", Stage.Connected, CloseReason.FrameTooLarge) with { IsDropped = true, Hint = "looks like HTTP" },
         Refused("F15", Stage.Connected, CloseReason.FrameTooLarge) with { IsDropped = true, Hint = "looks like TLS" },
+        Refused("F17", Stage.Connected, [0, 16, 0, 2, 0, 0, .. new byte[1024 * 1024]], CloseReason.FrameTooLarge) with { IsFlood = true },
     ];
 
     private static IEnumerable<BadInput> Msgpack() =>
@@ -97,6 +69,13 @@ internal static class BadInputTable
         Refused(
             "M14 in INIT, the empty key", Stage.Connected,
             WireBytes.Frame(WireBytes.InitId, WireBytes.Hex("83 a0 00 c400 00 c407 76657273696f6e 01")), CloseReason.DuplicateKey),
+        Accepted("M15", Stage.Active, ToTarget(CollidingKeys)) with
+        {
+            Handled = 1,
+            Fits = value => value is PacketMap { Count: Keys },
+            Options = options => options with { MaxItemsPerPacket = 3 * Keys },
+        },
+        Refused("M15 too many", Stage.Active, ToTarget(CollidingKeys), CloseReason.TooManyItems),
         Refused("M16", Stage.Active, CloseReason.MalformedPayload),
         Refused(
             "M16 in a name", Stage.AfterInit,
@@ -221,6 +200,31 @@ internal static class BadInputTable
             0xde, (byte)((count + 1) >> 8), (byte)(count + 1), 0xa1, (byte)'a', 7,
             .. Enumerable.Range(0, count).SelectMany(i => (byte[])[.. WireBytes.Binary(i.ToString(CultureInfo.InvariantCulture)), 0xc0]),
         ];
+
+    /// <summary>A map of nothing under these keys, each in nine bytes.</summary>
+    private static byte[] MapOf(IEnumerable<long> keys)
+    {
+        byte[] bytes = new byte[5 + (10 * Keys)];
+        bytes[0] = 0xdf;
+        BinaryPrimitives.WriteInt32BigEndian(bytes.AsSpan(1), Keys);
+        int at = 5;
+        foreach (long key in keys)
+        {
+            bytes[at] = 0xd3;
+            BinaryPrimitives.WriteInt64BigEndian(bytes.AsSpan(at + 1), key);
+            bytes[at + 9] = 0xc0;
+            at += 10;
+        }
+
+        return bytes;
+    }
+
+    private static IEnumerable<long> RandomNumbers()
+    {
+        var random = new Random(15);
+        while (true)
+            yield return random.NextInt64(1L << 40, long.MaxValue);
+    }
 
     public static byte[] ToTarget(byte[] payload) => WireBytes.Frame(TargetLog.TargetId, payload);
 

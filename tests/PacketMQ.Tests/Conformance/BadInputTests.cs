@@ -38,20 +38,6 @@ public sealed class BadInputTests
             Assert.Contains(journal.Lines, line => line.Message.Contains(reason.Name, StringComparison.Ordinal));
     }
 
-    [Fact]
-    public void Every_case_of_the_catalogue_is_tested_or_listed_with_the_reason_why_not()
-    {
-        Assert.Equal(89, BadInputCase.All.Count);
-        string[] covered =
-            [.. BadInputTable.All.Values.Select(input => input.Id), .. BadInputTable.Elsewhere.Keys, .. BadInputTable.NotApplicable.Keys];
-        Assert.Equal(BadInputCase.All.Keys, covered.Distinct().Order(StringComparer.Ordinal));
-
-        // What is said to be elsewhere is there, under the case's name.
-        Assert.All(BadInputTable.Elsewhere, pair => Assert.Contains(
-            typeof(BadInputTests).Assembly.GetType($"{typeof(BadInputTests).Namespace}.{pair.Value}")!.GetMethods(),
-            method => method.Name.StartsWith(pair.Key + "_", StringComparison.Ordinal)));
-    }
-
     [Theory]
     [InlineData(Side.Server)]
     [InlineData(Side.Client)]

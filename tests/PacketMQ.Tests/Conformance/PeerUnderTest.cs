@@ -55,7 +55,10 @@ internal sealed class PeerUnderTest : IAsyncDisposable
     public ValueTask DisposeAsync() => Peer.DisposeAsync();
 
     private Encounter Encounter(RawPeer raw, Task connecting)
-        => new(raw, _fates.GetOrAdd((raw.RemoteEndPoint, raw.LocalEndPoint), _ => new Fate()), connecting);
+    {
+        (EndPoint, EndPoint) key = (raw.RemoteEndPoint, raw.LocalEndPoint);
+        return new(raw, _fates.GetOrAdd(key, _ => new Fate()), connecting, () => _fates.TryRemove(key, out _));
+    }
 
     private Fate FateOf(Connection connection)
         => _fates.GetOrAdd((connection.LocalEndPoint!, connection.RemoteEndPoint!), _ => new Fate());
@@ -70,7 +73,7 @@ internal sealed class Fate
 }
 
 /// <summary>One connection between a bare socket and the peer under test.</summary>
-internal sealed class Encounter(RawPeer raw, Fate fate, Task connecting) : IAsyncDisposable
+internal sealed class Encounter(RawPeer raw, Fate fate, Task connecting, Action forget) : IAsyncDisposable
 {
     public RawPeer Raw => raw;
 
@@ -108,5 +111,7 @@ internal sealed class Encounter(RawPeer raw, Fate fate, Task connecting) : IAsyn
         {
             // A refused connection is what most of these tests are about.
         }
+
+        forget();
     }
 }

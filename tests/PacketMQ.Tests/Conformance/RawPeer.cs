@@ -65,8 +65,9 @@ internal sealed class RawPeer : IAsyncDisposable
 
     public async Task SendOneByOneAsync(ReadOnlyMemory<byte> bytes)
     {
+        using var timeout = new CancellationTokenSource(Patience);
         for (int i = 0; i < bytes.Length; i++)
-            await SendAsync(bytes.Slice(i, 1));
+            await _socket.SendAsync(bytes.Slice(i, 1), SocketFlags.None, timeout.Token);
     }
 
     /// <summary>Sends as much as the other side takes: it may refuse, and close, in the middle.</summary>

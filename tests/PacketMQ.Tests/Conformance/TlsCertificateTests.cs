@@ -7,6 +7,8 @@ namespace PacketMQ.Tests.Conformance;
 /// <summary>Group T of the catalogue of bad input: certificates that are refused, in both directions, and what each side is told.</summary>
 public sealed class TlsCertificateTests
 {
+    private const string AClient = "a client";
+
     private static readonly TestRoot Other = new("Another root");
 
     public static TheoryData<string, string> BadCertificates { get; } = new()
@@ -16,78 +18,87 @@ public sealed class TlsCertificateTests
         { "wrong usage", "is for another usage" },
         { "self-signed", "is self-signed and not trusted here" },
         { "other root", "leads to no root that is trusted here" },
+        { "wrong name", "'CN=example.org'" },
     };
 
+    public static TheoryData<string, string, Side> BadCertificatesOfBothSides { get; } =
+        [.. from row in BadCertificates from side in (Side[])[Side.Server, Side.Client] select (row.Data.Item1, row.Data.Item2, side)];
+
+    /// <summary>The side is the one that refuses: the certificate is the other's.</summary>
     [Theory]
-    [MemberData(nameof(BadCertificates))]
-    public async Task T05_a_servers_bad_certificate_is_refused_and_both_sides_learn_why(string fault, string words)
+    [MemberData(nameof(BadCertificatesOfBothSides))]
+    public async Task T05_a_bad_certificate_is_refused_and_both_sides_learn_why(string fault, string words, Side side)
     {
-        await using var meeting = new TlsMeeting(
-            TestTls.ForServers with { Certificate = new TlsCertificate(Bad(fault, isServer: true, TestTls.HostName)) }, TestTls.ForClients);
-        Connection bystander = await meeting.AddBystanderAsync(ofServer: false);
+        var bad = new TlsCertificate(Bad(fault, isServer: side == Side.Client));
+        await using TlsMeeting meeting = side == Side.Server
+            ? new(ServersThatKnow(AClient), TestTls.ForClients with { Certificate = bad })
+            : new(TestTls.ForServers with { Certificate = bad }, TestTls.ForClients);
+        Connection bystander = await meeting.AddBystanderAsync(ofServer: side == Side.Server);
         (CloseInfo client, CloseInfo server) = await meeting.RefusedAsync();
-        AssertRefused(client, CloseInitiator.Local, words);
-        AssertRefused(server, CloseInitiator.Remote, "refused this side's certificate");
+        (CloseInfo refusing, CloseInfo refused) = side == Side.Server ? (server, client) : (client, server);
+        AssertRefused(refusing, CloseInitiator.Local, words);
+        AssertRefused(refused, CloseInitiator.Remote, "refused this side's certificate");
         await AssertIsUntouchedAsync(meeting, bystander);
     }
 
     [Theory]
-    [MemberData(nameof(BadCertificates))]
-    public async Task T05_a_clients_bad_certificate_is_refused_and_both_sides_learn_why(string fault, string words)
+    [InlineData(Side.Client)]
+    public async Task T05_a_server_whose_certificate_is_for_other_names_is_told_which(Side side)
     {
-        await using var meeting = new TlsMeeting(
-            TestTls.ForServers, TestTls.ForClients with { Certificate = new TlsCertificate(Bad(fault, isServer: false, "a client")) });
-        Connection bystander = await meeting.AddBystanderAsync(ofServer: true);
-        (CloseInfo client, CloseInfo server) = await meeting.RefusedAsync();
-        AssertRefused(server, CloseInitiator.Local, words);
-        AssertRefused(client, CloseInitiator.Remote, "refused this side's certificate");
-        await AssertIsUntouchedAsync(meeting, bystander);
-    }
-
-    [Fact]
-    public async Task T05_a_certificate_for_another_name_is_refused()
-    {
+        Assert.Equal(Side.Client, side); // a server asks for no name: its own callback does
         await using var meeting = new TlsMeeting(
             TestTls.ForServers with { Certificate = new TlsCertificate(TestTls.Root.IssueServer("example.org", "192.0.2.1")) }, TestTls.ForClients);
-        (CloseInfo client, CloseInfo server) = await meeting.RefusedAsync();
+        (CloseInfo client, _) = await meeting.RefusedAsync();
         AssertRefused(client, CloseInitiator.Local, "it is not for 'localhost' but for example.org, 192.0.2.1");
-        AssertRefused(server, CloseInitiator.Remote, "refused this side's certificate");
     }
 
-    [Fact]
-    public async Task T04_a_missing_client_certificate_is_refused_when_one_is_required()
+    [Theory]
+    [InlineData(Side.Server)]
+    public async Task T04_a_missing_client_certificate_is_refused_when_one_is_required(Side side)
     {
         await using var meeting = new TlsMeeting(TestTls.ForServers, TestTls.ForClients with { Certificate = null });
+        Connection bystander = await meeting.AddBystanderAsync(ofServer: side == Side.Server);
         (CloseInfo client, CloseInfo server) = await meeting.RefusedAsync();
         AssertRefused(server, CloseInitiator.Local, "presented no certificate");
         AssertRefused(client, CloseInitiator.Remote, "certificate");
+        await AssertIsUntouchedAsync(meeting, bystander);
     }
 
-    [Fact]
-    public async Task T06_a_certificate_that_names_a_revocation_list_is_refused_if_nobody_answers_there()
+    [Theory]
+    [InlineData(Side.Server)]
+    [InlineData(Side.Client)]
+    public async Task T06_a_certificate_that_names_a_revocation_list_is_refused_if_nobody_answers_there(Side side)
     {
-        TestRoot.Kind kind = TestRoot.Kind.Client with { RevocationList = "http://127.0.0.1:9/list.crl" };
-        TlsOptions client = TestTls.ForClients with { Certificate = new TlsCertificate(TestTls.Root.Issue(kind, "a client")) };
-        await using var meeting = new TlsMeeting(TestTls.ForServers, client);
-        Connection bystander = await meeting.AddBystanderAsync(ofServer: true);
-        (_, CloseInfo server) = await meeting.RefusedAsync();
-        AssertRefused(server, CloseInitiator.Local, "may be revoked");
+        bool isServers = side == Side.Client;
+        var named = new TlsCertificate(TestTls.Root.Issue(
+            new TestRoot.Kind(isServers) { RevocationList = "http://127.0.0.1:9/list.crl" }, isServers ? TestTls.HostName : AClient));
+        TlsOptions servers = isServers ? TestTls.ForServers with { Certificate = named } : TestTls.ForServers;
+        TlsOptions clients = isServers ? TestTls.ForClients : TestTls.ForClients with { Certificate = named };
+        await using var meeting = new TlsMeeting(servers, clients);
+        Connection bystander = await meeting.AddBystanderAsync(ofServer: side == Side.Server);
+        (CloseInfo client, CloseInfo server) = await meeting.RefusedAsync();
+        AssertRefused(side == Side.Server ? server : client, CloseInitiator.Local, "may be revoked");
         await AssertIsUntouchedAsync(meeting, bystander);
 
-        await using var careless = new TlsMeeting(TestTls.ForServers with { RevocationMode = X509RevocationMode.NoCheck }, client);
+        await using var careless = new TlsMeeting(
+            servers with { RevocationMode = X509RevocationMode.NoCheck }, clients with { RevocationMode = X509RevocationMode.NoCheck });
         await careless.ConnectAsync();
     }
 
-    [Fact]
-    public async Task T06_a_revoked_certificate_is_refused()
+    [Theory]
+    [InlineData(Side.Server)]
+    [InlineData(Side.Client)]
+    public async Task T06_a_revoked_certificate_is_refused(Side side)
     {
+        bool isServers = side == Side.Client;
         using var publisher = new HttpListener();
         string address = $"http://127.0.0.1:{FreePort()}/";
         publisher.Prefixes.Add(address);
         publisher.Start();
         var root = new TestRoot("A root with a list");
-        TestRoot.Kind kind = TestRoot.Kind.Client with { RevocationList = address + Path.GetRandomFileName() };
-        X509Certificate2 revoked = root.Issue(kind, "a client that was");
+        var kind = new TestRoot.Kind(isServers) { RevocationList = address + Path.GetRandomFileName() };
+        string name = isServers ? TestTls.HostName : AClient;
+        X509Certificate2 revoked = root.Issue(kind, name);
         byte[] list = root.Revoke(revoked);
         Task publishing = Task.Run(async () =>
         {
@@ -98,21 +109,25 @@ public sealed class TlsCertificateTests
                 request.Response.Close();
             }
         });
-        TlsOptions server = TestTls.ForServers with { TrustedRoots = root.Roots };
-        await using (var meeting = new TlsMeeting(server, TestTls.ForClients with { Certificate = new TlsCertificate(revoked) }))
+        TlsOptions servers = TestTls.ForServers with { TrustedRoots = root.Roots, Certificate = new TlsCertificate(root.IssueServer(TestTls.HostName)) };
+        TlsOptions clients = TestTls.ForClients with { TrustedRoots = root.Roots, Certificate = new TlsCertificate(root.IssueClient(AClient)) };
+        await using (TlsMeeting meeting = Meet(revoked))
         {
-            Connection bystander = await meeting.AddBystanderAsync(
-                ofServer: true, TestTls.ForClients with { Certificate = new TlsCertificate(root.IssueClient("a bystander")) });
-            (CloseInfo client, CloseInfo refusing) = await meeting.RefusedAsync();
-            AssertRefused(refusing, CloseInitiator.Local, "is revoked");
-            AssertRefused(client, CloseInitiator.Remote, "certificate");
+            Connection bystander = await meeting.AddBystanderAsync(ofServer: !isServers, isServers ? servers : clients);
+            (CloseInfo client, CloseInfo server) = await meeting.RefusedAsync();
+            AssertRefused(isServers ? client : server, CloseInitiator.Local, "is revoked");
+            AssertRefused(isServers ? server : client, CloseInitiator.Remote, "certificate");
             await AssertIsUntouchedAsync(meeting, bystander);
         }
 
-        await using (var meeting = new TlsMeeting(server, TestTls.ForClients with { Certificate = new TlsCertificate(root.Issue(kind, "a client")) }))
+        await using (TlsMeeting meeting = Meet(root.Issue(kind, name)))
             await meeting.ConnectAsync();
         publisher.Stop();
         await Assert.ThrowsAnyAsync<Exception>(() => publishing.Soon());
+
+        TlsMeeting Meet(X509Certificate2 certificate) => isServers
+            ? new(servers with { Certificate = new TlsCertificate(certificate) }, clients)
+            : new(servers, clients with { Certificate = new TlsCertificate(certificate) });
     }
 
     private static void AssertRefused(CloseInfo info, CloseInitiator initiator, string words)
@@ -127,14 +142,22 @@ public sealed class TlsCertificateTests
         Assert.Equal(ConnectionState.Active, bystander.State);
     }
 
-    private static X509Certificate2 Bad(string fault, bool isServer, string name)
+    /// <summary>A server has no name to expect of its clients; its application may know some.</summary>
+    private static TlsOptions ServersThatKnow(string client) => TestTls.ForServers with
+    {
+        ValidateCertificate = certificate => certificate.Subject == $"CN={client}",
+    };
+
+    private static X509Certificate2 Bad(string fault, bool isServer)
     {
         var kind = new TestRoot.Kind(isServer);
+        string name = isServer ? TestTls.HostName : AClient;
         return fault switch
         {
             "expired" => TestTls.Root.Issue(kind with { Time = -1 }, name),
             "not yet valid" => TestTls.Root.Issue(kind with { Time = 1 }, name),
             "wrong usage" => TestTls.Root.Issue(new TestRoot.Kind(!isServer), name),
+            "wrong name" => TestTls.Root.Issue(kind, "example.org"),
             "self-signed" => TestRoot.IssueSelfSigned(kind, name),
             _ => Other.Issue(kind, name),
         };

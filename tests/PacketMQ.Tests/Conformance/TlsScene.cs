@@ -1,6 +1,8 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using System.Threading.Channels;
 using PacketMQ.Tests.Support;
@@ -10,6 +12,9 @@ namespace PacketMQ.Tests.Conformance;
 /// <summary>A server or a client with TLS, bare sockets that play the other side, and a proper connection that must notice nothing of them.</summary>
 internal sealed class TlsScene : IAsyncDisposable
 {
+    private static readonly X509ChainPolicy TrustInTheRoot = NewTrust();
+
+    private readonly Channel<Connection> _made = Channel.CreateUnbounded<Connection>();
     private readonly Channel<CloseInfo> _ended = Channel.CreateUnbounded<CloseInfo>();
     private readonly Server _server;
     private readonly Client _client;
@@ -27,6 +32,7 @@ internal sealed class TlsScene : IAsyncDisposable
         _client = new Client(
             Registries.Client(Packet.Create((_, _) => _replied.Release())), (side == Side.Client ? options : new PeerOptions()) with { Tls = TestTls.ForClients });
         Peer tested = side == Side.Server ? _server : _client;
+        tested.ConnectionMade += (_, made) => _made.Writer.TryWrite(made.Connection);
         tested.ConnectionRefused += (_, refused) => _ended.Writer.TryWrite(refused.CloseInfo);
         tested.ConnectionLost += (_, lost) => _ended.Writer.TryWrite(lost.CloseInfo);
         _endPoint = _server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
@@ -35,6 +41,8 @@ internal sealed class TlsScene : IAsyncDisposable
     /// <summary>The connection on which nothing bad happens.</summary>
     public Innocent Bystander { get; private set; } = null!;
 
+    public Side Side => _side;
+
     public bool HasEnded => _ended.Reader.TryPeek(out _);
 
     public static async Task<TlsScene> BeginAsync(Side side, PeerOptions? options = null, TlsOptions? tls = null)
@@ -42,6 +50,7 @@ internal sealed class TlsScene : IAsyncDisposable
         var scene = new TlsScene(side, options ?? new PeerOptions(), tls);
         scene.Bystander = new Innocent(await scene._client.ConnectAsync(scene._endPoint).Soon(), scene._replied);
         await scene.Bystander.ExchangeAsync();
+        await scene.MadeAsync();
         return scene;
     }
 
@@ -60,14 +69,24 @@ internal sealed class TlsScene : IAsyncDisposable
         return await listener.AcceptAsync().WaitAsync(RawPeer.Patience);
     }
 
-    /// <summary>A second, good connection was made behind the last one: so the server has that one, too.</summary>
-    public async Task AcceptedAsync()
+    /// <summary>The peer under test has begun with the last connection: its time runs.</summary>
+    public async Task BegunAsync(Socket raw)
     {
+        if (_side == Side.Client)
+        {
+            Assert.Equal(0x16, (await ReadRecordAsync(raw))[0]); // it has said hello
+            return;
+        }
+
+        // A second, good connection was made behind it: so the server has that one, too.
         Connection connection = await _client.ConnectAsync(_endPoint).Soon();
         connection.Abort();
         await connection.Closed.Soon();
         Assert.Equal(CloseReason.ConnectionReset, (await EndedAsync()).Reason);
     }
+
+    /// <summary>The next connection whose handshake is through.</summary>
+    public Task<Connection> MadeAsync() => _made.Reader.ReadAsync().Soon();
 
     public Task<CloseInfo> EndedAsync() => _ended.Reader.ReadAsync().Soon();
 
@@ -79,22 +98,19 @@ internal sealed class TlsScene : IAsyncDisposable
         Assert.False(_ended.Reader.TryPeek(out CloseInfo? other), other?.ToString());
     }
 
-    /// <summary>TLS as a client that has no certificate of its own, with a stream of .NET's.</summary>
+    /// <summary>TLS as the other side, with a stream of .NET's: a client that has no certificate of its own, or a server.</summary>
     public Task<SslStream> ShakeHandsAsync(Socket socket, params SslApplicationProtocol[] protocols) => ShakeHandsAsync(socket, stream => stream, protocols);
 
-    public async Task<SslStream> ShakeHandsAsync(Socket socket, Func<Stream, Stream> wrap, params SslApplicationProtocol[] protocols)
+    public async Task<SslStream> ShakeHandsAsync(
+        Socket socket, Func<Stream, Stream> wrap, SslApplicationProtocol[] protocols, SslProtocols versions = SslProtocols.None)
     {
         var ssl = new SslStream(wrap(new NetworkStream(socket)));
-        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
-        policy.CustomTrustStore.AddRange(TestTls.Root.Roots);
         try
         {
-            await ssl.AuthenticateAsClientAsync(new SslClientAuthenticationOptions
-            {
-                TargetHost = TestTls.HostName,
-                CertificateChainPolicy = policy,
-                ApplicationProtocols = protocols.Length == 0 ? null : [.. protocols],
-            }).Soon();
+            if (_side == Side.Server)
+                await ssl.AuthenticateAsClientAsync(AsClient(protocols, versions)).Soon();
+            else
+                await ssl.AuthenticateAsServerAsync(AsServer(protocols, versions)).Soon();
             return ssl;
         }
         catch
@@ -102,6 +118,62 @@ internal sealed class TlsScene : IAsyncDisposable
             await ssl.DisposeAsync(); // it would keep its buffers
             throw;
         }
+    }
+
+    private static SslClientAuthenticationOptions AsClient(SslApplicationProtocol[] protocols, SslProtocols versions) => new()
+    {
+        TargetHost = TestTls.HostName,
+        EnabledSslProtocols = versions,
+        CertificateChainPolicy = TrustInTheRoot,
+        ApplicationProtocols = protocols.Length == 0 ? null : [.. protocols],
+    };
+
+    private static SslServerAuthenticationOptions AsServer(SslApplicationProtocol[] protocols, SslProtocols versions) => new()
+    {
+        ServerCertificateContext = TestTls.ForServers.Certificate!.Context,
+        EnabledSslProtocols = versions,
+        AllowRenegotiation = true,
+        ApplicationProtocols = protocols.Length == 0 ? null : [.. protocols],
+    };
+
+    private static X509ChainPolicy NewTrust()
+    {
+        var policy = new X509ChainPolicy { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck };
+        policy.CustomTrustStore.AddRange(TestTls.Root.Roots);
+        return policy;
+    }
+
+    /// <summary>
+    /// As a client, in TLS 1.2: goes through the handshake, asks for another one if it shall, and tells how the connection ended. A
+    /// server's no goes out with what it writes next, so it keeps sending packets.
+    /// </summary>
+    public async Task<CloseInfo> MeetServerAsync(bool renegotiates)
+    {
+        using Socket raw = await OpenAsync();
+        using var client = new OpenSslEnd(raw);
+        await client.ShakeHandsAsync();
+        await client.WriteAsync([.. WireBytes.Init, .. WireBytes.IdMap(adapt: true, (Registries.Name, 17)), .. WireBytes.Finish]);
+        Connection connection = await MadeAsync();
+        if (!renegotiates)
+        {
+            await client.WriteAsync(WireBytes.SoftQuit("reason.bye"));
+            return await EndedAsync();
+        }
+
+        Task<string?> asking = client.RenegotiateAsync();
+        try
+        {
+            for (; !asking.IsCompleted; await Task.WhenAny(asking, Task.Delay(1)))
+                await connection.SendAsync(Registries.Name, null).Soon();
+        }
+        catch (ConnectionClosedException)
+        {
+            // That is how it shall end.
+        }
+
+        raw.Dispose();
+        Assert.NotNull(await asking);
+        return await EndedAsync();
     }
 
     public static async Task TrySendAsync(Socket socket, byte[] bytes)
@@ -113,6 +185,26 @@ internal sealed class TlsScene : IAsyncDisposable
         catch (SocketException)
         {
             // Refused already.
+        }
+    }
+
+    /// <summary>The next record of TLS, with its header of five bytes.</summary>
+    public static async Task<byte[]> ReadRecordAsync(Socket socket)
+    {
+        byte[] header = await ReadExactlyAsync(5);
+        return [.. header, .. await ReadExactlyAsync(BinaryPrimitives.ReadUInt16BigEndian(header.AsSpan(3)))];
+
+        async Task<byte[]> ReadExactlyAsync(int count)
+        {
+            byte[] bytes = new byte[count];
+            for (int read = 0; read < count;)
+            {
+                int some = await socket.ReceiveAsync(bytes.AsMemory(read)).Soon();
+                Assert.NotEqual(0, some);
+                read += some;
+            }
+
+            return bytes;
         }
     }
 
@@ -155,38 +247,5 @@ internal sealed class TlsScene : IAsyncDisposable
             await connection.SendAsync(Registries.Name, "hello");
             await replied.WaitAsync().Soon();
         }
-    }
-
-    /// <summary>A network that takes one byte at a time.</summary>
-    internal class OneByteWrites(Stream inner) : Stream
-    {
-        public override bool CanRead => true;
-
-        public override bool CanWrite => true;
-
-        public override bool CanSeek => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override async ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
-        {
-            for (int i = 0; i < buffer.Length; i++)
-                await inner.WriteAsync(buffer.Slice(i, 1), cancellationToken);
-        }
-
-        public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-            => inner.ReadAsync(buffer, cancellationToken);
-
-        public override void Flush() => inner.Flush();
-
-        public override int Read(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
     }
 }
