@@ -142,6 +142,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
 
     internal long HeldBytes => _buffers.Held;
 
+    internal int UnpooledBytes => _transport.UnpooledBytes;
+
     /// <summary>What the objects of the packet in hand count to.</summary>
     internal PacketObjects Objects { get; }
 

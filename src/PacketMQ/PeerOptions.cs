@@ -41,8 +41,8 @@ public sealed record PeerOptions
     public TimeSpan HandshakeTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>
-    /// The slowest average rate, in bytes a second, at which the rest of a begun frame may arrive; <see langword="null"/> switches
-    /// the check off. Default 240. It is the average over <see cref="MinReceiveRateGracePeriod"/>, again and again until the frame is whole.
+    /// The slowest average rate, in bytes a second, at which the rest of a begun frame may arrive, or of a TLS record; <see langword="null"/>
+    /// switches the check off. Default 240. It is the average over <see cref="MinReceiveRateGracePeriod"/>, again and again until the frame is whole.
     /// </summary>
     public int? MinReceiveRate { get; init; } = 240;
 

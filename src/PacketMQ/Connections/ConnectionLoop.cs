@@ -35,8 +35,11 @@ internal sealed class ConnectionLoop(
     /// <summary>Who the other side is, if the application has found out.</summary>
     public ClaimsPrincipal? User => _authentication?.User;
 
-    /// <summary>How many bytes of an incomplete frame have arrived; 0 while there is none. Read by the heartbeat.</summary>
-    public long IncompleteBytes => Volatile.Read(ref _handler) is null ? _received.Left : 0; // while nothing is read, no frame can stall
+    /// <summary>How many bytes of an incomplete frame have arrived, or of a TLS record around it; 0 while there is none. Read by the heartbeat.</summary>
+    public long IncompleteBytes => Volatile.Read(ref _handler) is null ? _received.Left + transport.IncompleteBytes : 0; // while nothing is read, none can stall
+
+    /// <summary>Whether they include some of a frame. Read by the heartbeat.</summary>
+    public bool IsFrameIncomplete => _received.Left > 0;
 
     /// <summary>How many frames were read; tells one incomplete frame from the next.</summary>
     public long FramesRead => Volatile.Read(ref _framesRead);

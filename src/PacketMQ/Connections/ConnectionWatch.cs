@@ -15,6 +15,7 @@ internal struct ConnectionWatch(TimeProvider time)
     private long _lastTick = time.GetTimestamp();
     private TimeSpan _age; // as far as the heartbeats have counted, since the connection began or its end was seen
     private bool _isEnding;
+    private int _unpooledBytes; // as counted last
 
     // Made when a heartbeat finds something to watch: an idle connection has neither.
     private ReceiveWindow? _receiving;
@@ -41,6 +42,7 @@ internal struct ConnectionWatch(TimeProvider time)
         {
             loop.NoticeSlowHandler();
             sendQueue.UncorkForBlockedLoop();
+            CountUnpooledBytes(connection);
             CheckReceiveRate(connection, loop, options);
             CheckSending(connection, options);
         }
@@ -71,6 +73,15 @@ internal struct ConnectionWatch(TimeProvider time)
         }
     }
 
+    // What comes and goes between two heartbeats is not worth counting.
+    private void CountUnpooledBytes(Connection connection)
+    {
+        int bytes = connection.UnpooledBytes;
+        if (bytes != _unpooledBytes)
+            connection.CountBytes(bytes - _unpooledBytes);
+        _unpooledBytes = bytes;
+    }
+
     // The average over one window after another, each as long as the grace period: over the whole frame, a peer that begins fast could
     // stand still for long.
     private void CheckReceiveRate(Connection connection, ConnectionLoop loop, PeerOptions options)
@@ -94,8 +105,9 @@ internal struct ConnectionWatch(TimeProvider time)
         double rate = (bytes - _receiving.Bytes) / elapsed.TotalSeconds;
         if (rate < minimum)
         {
+            string what = loop.IsFrameIncomplete ? "frame" : "TLS record";
             connection.RequestClose(
-                CloseReason.StalledFrame, $"A frame arrives at {rate:0} bytes/s; the slowest allowed is {minimum} bytes/s.", Farewell.SoftQuit);
+                CloseReason.StalledFrame, $"A {what} arrives at {rate:0} bytes/s; the slowest allowed is {minimum} bytes/s.", Farewell.SoftQuit);
         }
 
         _receiving = new ReceiveWindow(_receiving.Frame, bytes, _age);

@@ -19,6 +19,8 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
     private bool _keepsWrites;
     private bool _gathers;
     private int _firstCount;
+    private TlsRecords _records;
+    private volatile bool _isRecordBuffered;
 
     /// <summary>The first four bytes that came, big-endian; they tell what the other side speaks.</summary>
     public uint FirstBytes { get; private set; }
@@ -34,6 +36,12 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
 
     /// <summary>Whether the socket failed while writing; what has arrived can still be read.</summary>
     public bool HasFailedToWrite { get; private set; }
+
+    /// <summary>How many bytes of a record have been received whose rest has not arrived. From any thread.</summary>
+    public int IncompleteBytes => _records.IncompleteBytes;
+
+    /// <summary>Whether the SslStream may have received bytes in a buffer of its own: it waits without one only when it has none. From any thread.</summary>
+    public bool IsRecordBuffered => _isRecordBuffered;
 
     /// <summary>During the handshake: the turn that is given up while the stream waits for the network.</summary>
     public TlsTurn? Turn { get; set; }
@@ -59,7 +67,10 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
     }
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
-        => !buffer.IsEmpty && TryReceive(buffer.Span, out int count) ? new ValueTask<int>(count) : WaitAndReceiveAsync(buffer, cancellationToken);
+    {
+        _isRecordBuffered = !buffer.IsEmpty;
+        return !buffer.IsEmpty && TryReceive(buffer.Span, out int count) ? new ValueTask<int>(count) : WaitAndReceiveAsync(buffer, cancellationToken);
+    }
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
@@ -187,6 +198,7 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
             HasEnded = true;
         }
 
+        _records.Take(buffer[..count]);
         for (int i = 0; _firstCount < sizeof(uint) && i < count; i++)
             (FirstBytes, _firstCount) = (FirstBytes | ((uint)buffer[i] << (24 - (8 * _firstCount))), _firstCount + 1);
         return true;

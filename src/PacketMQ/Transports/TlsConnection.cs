@@ -12,6 +12,9 @@ namespace PacketMQ.Transports;
 /// </summary>
 internal sealed class TlsConnection : TransportConnection
 {
+    // What an SslStream takes of the common pool as soon as one byte has come, for the largest record and a part of the next.
+    private const int RecordBufferBytes = 32 * 1024;
+
     private readonly SocketConnection _socket;
     private readonly TlsHandshake _handshake;
     private readonly TlsSession _session;
@@ -39,6 +42,10 @@ internal sealed class TlsConnection : TransportConnection
     public override EndPoint? RemoteEndPoint => _socket.RemoteEndPoint;
 
     public override long TakenBytes => _socket.TakenBytes;
+
+    public override int IncompleteBytes => _session.Stream.IncompleteBytes;
+
+    public override int UnpooledBytes => _session.Stream.IsRecordBuffered ? RecordBufferBytes : 0;
 
     public override TlsDetails? Tls => Volatile.Read(ref _tls);
 

@@ -35,6 +35,15 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
     /// </summary>
     public virtual long TakenBytes => 0;
 
+    /// <summary>
+    /// How many bytes have arrived of what the transport itself sends in pieces, such as a TLS record, while the rest of it is missing and
+    /// <see cref="Input"/> shows none of it. From any thread.
+    /// </summary>
+    public virtual int IncompleteBytes => 0;
+
+    /// <summary>How many bytes of memory it holds at the moment for what has arrived, beside what it has of the pool. From any thread.</summary>
+    public virtual int UnpooledBytes => 0;
+
     /// <summary>How the stream is encrypted; null before <see cref="OpenAsync"/> is through, and for a stream in plain text.</summary>
     public virtual TlsDetails? Tls => null;
 

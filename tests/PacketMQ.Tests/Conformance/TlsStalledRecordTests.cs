@@ -1,0 +1,144 @@
+using System.Net.Security;
+using System.Net.Sockets;
+using PacketMQ.Tests.Support;
+
+namespace PacketMQ.Tests.Conformance;
+
+/// <summary>
+/// A TLS record that has begun and does not end, on a clock that only the test moves. What is in it can't be seen before its last byte; that
+/// it has begun can, and it costs as much as a frame that does not end.
+/// </summary>
+public sealed class TlsStalledRecordTests
+{
+    private const int RecordBufferBytes = 32 * 1024;
+    private const int PacketId = 17;
+
+    private readonly WatchedTime _time = new();
+    private readonly Queue<byte[]> _kept = new();
+    private bool _keeps;
+
+    public static TheoryData<Side> BothSides { get; } = [Side.Server, Side.Client];
+
+    [Theory]
+    [MemberData(nameof(BothSides))]
+    public async Task A_record_that_stands_still_ends_the_connection(Side side)
+    {
+        await using var scene = await TlsScene.BeginAsync(side, new PeerOptions { TimeProvider = _time });
+        using Socket raw = await scene.OpenAsync();
+        await using SslStream ssl = await GoActiveAsync(scene, raw);
+        Connection connection = await scene.MadeAsync();
+        byte[] record = await EncryptAsync(ssl, WireBytes.Frame(PacketId, 0xc0));
+        await SendAsync(raw, connection, record[..^1]);
+        _time.Beat(5);
+        Assert.False(connection.Closing.IsCancellationRequested);
+        _time.Beat(1);
+
+        CloseInfo end = await scene.EndedAsync();
+        Assert.Equal((CloseReason.StalledFrame, CloseInitiator.Local), (end.Reason, end.Initiator));
+        Assert.Contains("A TLS record arrives at 0 bytes/s", end.Description, StringComparison.Ordinal);
+        await scene.AssertNothingElseHappenedAsync();
+    }
+
+    [Theory]
+    [MemberData(nameof(BothSides))]
+    public async Task A_record_that_arrives_just_fast_enough_is_left_alone(Side side)
+    {
+        await using var scene = await TlsScene.BeginAsync(side, new PeerOptions { TimeProvider = _time });
+        using Socket raw = await scene.OpenAsync();
+        await using SslStream ssl = await GoActiveAsync(scene, raw);
+        Connection connection = await scene.MadeAsync();
+        byte[] record = await EncryptAsync(ssl, WireBytes.Frame(PacketId, [0xc5, 0x0f, 0xa0, .. new byte[4_000]]));
+        int sent = 0;
+        for (; sent + 240 < record.Length; sent += 240)
+        {
+            await SendAsync(raw, connection, record.AsMemory(sent, 240), sent + 240);
+            _time.Beat(1);
+        }
+
+        await raw.SendAsync(record.AsMemory(sent), TestContext.Current.CancellationToken);
+        await Bounded.UntilAsync(() => connection.IncompleteBytes == 0);
+        _time.Beat(20);
+        Assert.False(connection.Closing.IsCancellationRequested);
+        await scene.AssertNothingElseHappenedAsync();
+    }
+
+    /// <summary>A record costs 22 bytes and more beside what is in it: they are none of the frame's.</summary>
+    [Theory]
+    [MemberData(nameof(BothSides))]
+    public async Task A_frame_does_not_arrive_faster_for_being_cut_into_many_records(Side side)
+    {
+        await using var scene = await TlsScene.BeginAsync(side, new PeerOptions { TimeProvider = _time });
+        using Socket raw = await scene.OpenAsync();
+        await using SslStream ssl = await GoActiveAsync(scene, raw);
+        Connection connection = await scene.MadeAsync();
+        byte[] frame = WireBytes.Frame(PacketId, [0xc4, 200, .. new byte[200]]);
+        for (int second = 0; second < 6; second++)
+        {
+            for (int i = 0; i < 20; i++)
+                await raw.SendAsync(await EncryptAsync(ssl, frame[((20 * second) + i)..][..1]), TestContext.Current.CancellationToken);
+            int sent = 20 * (second + 1);
+            await Bounded.UntilAsync(() => connection.IncompleteBytes == sent);
+            _time.Beat(1);
+        }
+
+        CloseInfo end = await scene.EndedAsync();
+        Assert.Equal((CloseReason.StalledFrame, CloseInitiator.Local), (end.Reason, end.Initiator));
+        Assert.Contains("A frame arrives at 20 bytes/s", end.Description, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(BothSides))]
+    public async Task What_is_held_for_a_record_counts_until_its_end(Side side)
+    {
+        await using var scene = await TlsScene.BeginAsync(side, new PeerOptions { TimeProvider = _time });
+        using Socket raw = await scene.OpenAsync();
+        await using SslStream ssl = await GoActiveAsync(scene, raw);
+        Connection connection = await scene.MadeAsync();
+        _time.Beat(1);
+        Assert.Equal(0, connection.HeldBytes);
+        byte[] record = await EncryptAsync(ssl, WireBytes.Frame(PacketId, 0xc0));
+        await SendAsync(raw, connection, record[..3]);
+        _time.Beat(2);
+        Assert.Equal(RecordBufferBytes, connection.HeldBytes);
+
+        await raw.SendAsync(record.AsMemory(3), TestContext.Current.CancellationToken);
+        await Bounded.UntilAsync(() => connection.UnpooledBytes == 0);
+        _time.Beat(1);
+        Assert.Equal(0, connection.HeldBytes);
+        await scene.AssertNothingElseHappenedAsync();
+    }
+
+    private static Task SendAsync(Socket raw, Connection connection, byte[] part) => SendAsync(raw, connection, part, part.Length);
+
+    private static async Task SendAsync(Socket raw, Connection connection, ReadOnlyMemory<byte> part, int arrived)
+    {
+        await raw.SendAsync(part, TestContext.Current.CancellationToken);
+        await Bounded.UntilAsync(() => connection.IncompleteBytes == arrived);
+    }
+
+    private async Task<SslStream> GoActiveAsync(TlsScene scene, Socket raw)
+    {
+        SslStream ssl = await scene.ShakeHandsAsync(
+            raw, stream => new MeddledStream(stream, KeepOrPass), [new SslApplicationProtocol("packetmq/1")]);
+        bool adapts = scene.Side == Side.Server;
+        await ssl.WriteAsync(
+            (byte[])[.. WireBytes.Init, .. WireBytes.IdMap(adapts, (Registries.Name, PacketId)), .. WireBytes.Finish], TestContext.Current.CancellationToken);
+        return ssl;
+    }
+
+    private IEnumerable<byte[]> KeepOrPass(byte[] bytes, int write)
+    {
+        if (!_keeps)
+            return [bytes];
+        _kept.Enqueue(bytes);
+        return [];
+    }
+
+    /// <summary>The record that the stream makes of the bytes, unsent.</summary>
+    private async Task<byte[]> EncryptAsync(SslStream ssl, byte[] bytes)
+    {
+        _keeps = true;
+        await ssl.WriteAsync(bytes, TestContext.Current.CancellationToken);
+        return _kept.Dequeue();
+    }
+}

@@ -1,0 +1,59 @@
+using PacketMQ.Transports;
+
+namespace PacketMQ.Tests.Transports;
+
+public sealed class TlsRecordsTests
+{
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void However_a_stream_is_cut_the_last_record_shows_as_incomplete(int seed)
+    {
+        var random = new Random(seed);
+        int[] lengths = [0, 1, 2, 300, 16_384 + 256, 65_535, 0, 0, random.Next(2_000), random.Next(20_000), 5];
+        byte[] stream = [.. lengths.SelectMany(Record)];
+        var records = new TlsRecords();
+        for (int at = 0; at < stream.Length;)
+        {
+            int count = Math.Min(random.Next(random.Next(2) == 0 ? 8 : 30_000), stream.Length - at);
+            records.Take(stream.AsSpan(at, count));
+            at += count;
+            Assert.Equal(Incomplete(lengths, at), records.IncompleteBytes);
+        }
+
+        Assert.Equal(0, records.IncompleteBytes);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(1_000)]
+    public void A_hello_as_SSL_2_had_it_is_known_as_the_first_record_only(int step)
+    {
+        byte[] hello = [0x81, 0x02, .. new byte[0x102]];
+        byte[] strange = [0x96, 0x03, 0x03, 0x00, 0x01, 0x07];
+        var records = new TlsRecords();
+        foreach (byte[] part in hello.Chunk(step))
+            records.Take(part);
+        Assert.Equal(0, records.IncompleteBytes);
+        records.Take(strange.AsSpan(0, 5));
+        Assert.Equal(5, records.IncompleteBytes);
+        records.Take(strange.AsSpan(5));
+        Assert.Equal(0, records.IncompleteBytes);
+    }
+
+    private static byte[] Record(int length) => [0x17, 0x03, 0x03, (byte)(length >> 8), (byte)length, .. Enumerable.Repeat((byte)0xee, length)];
+
+    private static int Incomplete(int[] lengths, int arrived)
+    {
+        foreach (int length in lengths)
+        {
+            if (arrived < 5 + length)
+                return arrived;
+            arrived -= 5 + length;
+        }
+
+        return arrived;
+    }
+}
