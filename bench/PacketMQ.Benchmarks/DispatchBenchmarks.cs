@@ -36,7 +36,7 @@ public class DispatchBenchmarks
         TypedCodec<SampleRecord>.Create().Write(buffer, new SampleRecord(123_456, 0.5));
         _record = new(buffer.WrittenSpan.ToArray());
         Connection connection = await _client.ConnectAsync(_server);
-        _dispatcher = new PacketDispatcher(connection, _client.Options);
+        _dispatcher = new PacketDispatcher(connection);
     }
 
     [GlobalCleanup]

@@ -6,6 +6,7 @@ using System.Security.Claims;
 using Microsoft.Extensions.Logging;
 using PacketMQ.Connections;
 using PacketMQ.Dispatch;
+using PacketMQ.Serialization;
 using PacketMQ.Transports;
 using PacketMQ.Wire;
 
@@ -17,12 +18,11 @@ namespace PacketMQ;
 /// Packets that one caller sends one after another arrive in that order, each whole and at most once. That a send completed means
 /// that the connection has the packet, not that the other side has it.
 /// </remarks>
-public sealed class Connection : IBufferOwner, ISendQueueOwner
+public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
 {
     // Whose handlers the current code runs in: the loop sets it once, and it flows into everything that the handlers call.
     private static readonly AsyncLocal<Connection?> Current = new();
 
-    private readonly CloseDecision _decision = new();
     private readonly TaskCompletionSource? _activated; // null if nobody here opened it
     private readonly TransportConnection _transport;
     private readonly RegistrySnapshot _registry;
@@ -31,6 +31,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     private readonly Session _session;
     private readonly PacketSender _sender;
     private readonly ConnectionLoop _loop;
+    private CloseDecision _decision;
+    private PacketObjects _objects;
+    private Admission.Seat _seat; // what it counts for among the peer's connections
     private ConnectionWatch _watch;
     private TaskCompletionSource<CloseInfo>? _closed; // since somebody first asked
     private Task? _cancellingWaits; // the loop's own
@@ -43,7 +46,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     {
         Peer = peer;
         Id = id;
-        Seat = seat;
+        _seat = seat;
         _activated = isIncoming ? null : new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _transport = transport;
         PeerOptions options = peer.Options;
@@ -51,11 +54,10 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         _session = new Session(_registry.Contract, peer.SessionLimits, needsApproval: options.Authenticate is not null);
         _buffers = new BufferAccount(peer.Buffers, this);
         transport.UsePool(_buffers);
-        Objects = new PacketObjects(this);
         transport.UseSpin(options.ReceiveSpin);
         _sendQueue = new SendQueue(transport.Output, options, _buffers, this);
-        _sender = new PacketSender(this, _session, _sendQueue, _decision, options);
-        _loop = new ConnectionLoop(this, transport, _session, _sendQueue, _decision, options);
+        _sender = new PacketSender(this, _session, _sendQueue);
+        _loop = new ConnectionLoop(this, transport, _session, _sendQueue);
         _watch = new ConnectionWatch(options.TimeProvider);
     }
 
@@ -116,9 +118,6 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     /// <summary>The names that the other side listed in the handshake, without the control packets; empty before.</summary>
     public ImmutableArray<string> PeerPacketNames => _session.PeerPacketNames;
 
-    /// <summary>What it counts for among the peer's connections.</summary>
-    internal Admission.Seat Seat { get; }
-
     /// <summary>How the application's code is called that belongs to its life.</summary>
     internal ApplicationCalls Calls => new(this);
 
@@ -145,7 +144,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     internal int UnpooledBytes => _transport.UnpooledBytes;
 
     /// <summary>What the objects of the packet in hand count to.</summary>
-    internal PacketObjects Objects { get; }
+    internal ref PacketObjects Objects => ref _objects;
+
+    bool IObjectBudget.TryTake(long bytes) => _objects.TryTake(bytes, this);
 
     /// <summary>Its peer's.</summary>
     internal ILogger Logger => Peer.Logger;
@@ -262,6 +263,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     public override string ToString() => $"connection {Id} to {PrintableText.Of(RemoteEndPoint) ?? "an unnamed end"}";
 
     /// <summary>Whether the end is decided.</summary>
+    /// <summary>How it ends, once that is decided.</summary>
+    internal ref CloseDecision Decision => ref _decision;
+
     internal bool IsEnding => _decision.Request is not null;
 
     internal bool IsRunningCurrentCode => Current.Value == this;
@@ -355,7 +359,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         RegistrySnapshot registry = _registry.For(isClient: Peer is ClientPeer, IsEncrypted);
         _sender.Routes = registry.RoutesFor(agreement, Peer.Options.FallbackPacket);
         Volatile.Write(ref _state, (int)ConnectionState.Active);
-        Seat.EndHandshake();
+        _seat.EndHandshake();
         if (Peer.Repeated.IsNews(ConnectionLog.MadeId, "connections made", LogLevel.Information))
             ConnectionLog.Made(Logger, Id, PrintableText.Of(RemoteEndPoint));
         Calls.Make("the event of connection made", static connection => connection.Peer.RaiseMade(connection));
@@ -420,7 +424,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     {
         if (_sender.Routes is not { } routes || !routes.TryFind(packet, out PacketRoute? route))
             route = _sender.Resolve(packet); // throws what is wrong
-        return new PacketDispatcher(this, Peer.Options).DispatchDecodedAsync(route, data);
+        return new PacketDispatcher(this).DispatchDecodedAsync(route, data);
     }
 
     internal ValueTask ReceiveEncodedAsync(ReadOnlyMemory<byte> raw)
@@ -429,7 +433,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
         try
         {
             PacketRoute? lastRoute = null; // its guard is asked, as with a packet that arrives
-            return new PacketDispatcher(this, Peer.Options).DispatchAsync(route.WireId, payload, hasBinaryKeys, ref lastRoute);
+            return new PacketDispatcher(this).DispatchAsync(route.WireId, payload, hasBinaryKeys, ref lastRoute);
         }
         catch (ProtocolException exception)
         {
@@ -462,7 +466,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner
     private void Forget()
     {
         Peer.Forget(this);
-        Seat.Leave();
+        _seat.Leave();
         _buffers.Close();
     }
 

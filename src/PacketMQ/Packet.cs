@@ -50,7 +50,7 @@ public abstract class Packet
     /// <param name="payload">Exactly one well-formed msgpack value within the peer's limits. Valid during the call only.</param>
     /// <param name="context">Where it came from.</param>
     protected internal virtual object? OnDecode(in ReadOnlySequence<byte> payload, PacketContext context)
-        => DynamicCodec.Read(payload, context.MaxDynamicExpansion, context.Connection.Objects);
+        => DynamicCodec.Read(payload, context.MaxDynamicExpansion, context.Connection);
 
     /// <summary>Handles a packet that arrived. The connection's next packet waits until the returned task completes.</summary>
     /// <param name="data">What <see cref="OnDecode"/> returned.</param>

@@ -66,7 +66,7 @@ public class Packet<T> : Packet
     /// <param name="hasBinaryKeys">Whether a map in it has BIN keys, as Python 2 sends them; the default reads them as strings.</param>
     /// <param name="context">Where it came from.</param>
     protected internal virtual T OnDecode(in ReadOnlySequence<byte> payload, bool hasBinaryKeys, PacketContext context)
-        => _codec!.Read(payload, hasBinaryKeys, context.MaxDynamicExpansion, context.Connection.Objects);
+        => _codec!.Read(payload, hasBinaryKeys, context.MaxDynamicExpansion, context.Connection);
 
     /// <summary>Handles a packet that arrived; calls the handler that was given. The connection's next packet waits until the returned task completes.</summary>
     /// <param name="data">What <see cref="OnDecode(in ReadOnlySequence{byte}, bool, PacketContext)"/> returned.</param>

@@ -288,8 +288,8 @@ public abstract class Peer : IAsyncDisposable
     internal Connection? Begin(TransportConnection transport, MemoryServer? memoryServer, bool isIncoming, out CloseInfo? refusal)
     {
         Connection? connection = null;
-        CloseInfo? noRoom = Admission.TryEnter(transport.RemoteEndPoint, isIncoming, out Admission.Seat? seat);
-        if (seat is not null)
+        CloseInfo? noRoom = Admission.TryEnter(transport.RemoteEndPoint, isIncoming, out Admission.Seat seat);
+        if (noRoom is null)
         {
             try
             {

@@ -34,11 +34,11 @@ internal sealed class Admission(PeerOptions options, BufferBudget budget, Repeat
     /// <summary>Takes a seat for a connection.</summary>
     /// <param name="remoteEndPoint">Where it comes from.</param>
     /// <param name="isIncoming">Whether others opened it.</param>
-    /// <param name="seat">Its place; to be left at its end.</param>
+    /// <param name="seat">Its place, to be left at its end; nothing if there is none.</param>
     /// <returns>Null, or how the connection ends before it begins.</returns>
-    public CloseInfo? TryEnter(EndPoint? remoteEndPoint, bool isIncoming, out Seat? seat)
+    public CloseInfo? TryEnter(EndPoint? remoteEndPoint, bool isIncoming, out Seat seat)
     {
-        seat = null;
+        seat = default;
         UInt128? address = isIncoming ? AddressOf(remoteEndPoint) : null;
         string? cause;
         lock (_gate)
@@ -124,7 +124,8 @@ internal sealed class Admission(PeerOptions options, BufferBudget budget, Repeat
     }
 
     /// <summary>What one connection counts for.</summary>
-    internal sealed class Seat(Admission admission, EndPoint? remoteEndPoint, bool isHandshaking)
+    /// <remarks>A mutable struct: keep it in a field that is not readonly.</remarks>
+    internal struct Seat(Admission admission, EndPoint? remoteEndPoint, bool isHandshaking)
     {
         private bool _isHandshaking = isHandshaking;
         private bool _isLeft;

@@ -4,7 +4,8 @@ namespace PacketMQ.Connections;
 /// The one decision to end a connection: the first request wins, whoever makes it, and wakes who waits for it. What one waits with is made
 /// when somebody first asks for it, because on most connections nobody does.
 /// </summary>
-internal sealed class CloseDecision
+/// <remarks>A mutable struct: keep it in a field that is not readonly.</remarks>
+internal struct CloseDecision
 {
     private SpinGate _gate; // guards all below
     private CloseRequest? _request;
@@ -13,7 +14,7 @@ internal sealed class CloseDecision
     private Task? _cancelling;
 
     /// <summary>Null until the decision is made.</summary>
-    public CloseRequest? Request => Volatile.Read(ref _request);
+    public readonly CloseRequest? Request => Volatile.Read(in _request);
 
     /// <summary>Completes when the decision is made.</summary>
     public Task Made

@@ -14,13 +14,13 @@ namespace PacketMQ.Connections;
 /// Everything of the application's for this connection runs in this loop, one thing at a time.
 /// </summary>
 internal sealed class ConnectionLoop(
-    Connection connection, TransportConnection transport, Session session, SendQueue sendQueue, CloseDecision decision,
-    PeerOptions options) : IThreadPoolWorkItem
+    Connection connection, TransportConnection transport, Session session, SendQueue sendQueue) : IThreadPoolWorkItem
 {
-    // A reply waits at most about this long for the rest of its batch.
-    private readonly long _corkTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 500);
-    private readonly PacketDispatcher _dispatcher = new(connection, options, connection.Objects);
-    private readonly Authentication? _authentication = options.Authenticate is null ? null : new(connection, options);
+    // A reply waits at most about 2 ms for the rest of its batch.
+    private const int MostCorksASecond = 500;
+
+    private readonly PacketDispatcher _dispatcher = new(connection, countsObjects: true);
+    private readonly Authentication? _authentication = connection.Peer.Options.Authenticate is null ? null : new(connection, connection.Peer.Options);
     private ReceivedBytes _received = new(transport.Input);
     private HandlerWait? _handler; // one that has not finished
     private PacketRoute? _lastRoute;
@@ -28,6 +28,8 @@ internal sealed class ConnectionLoop(
     private int _corkedReplies;
     private long _framesRead;
     private bool _countsPeerNames;
+
+    private PeerOptions Options => connection.Peer.Options;
 
     /// <summary>A handler that outlived the end of its connection, with the part of the receive buffer that it may still look at.</summary>
     public Task? OverdueHandler => _handler?.Overdue;
@@ -50,8 +52,8 @@ internal sealed class ConnectionLoop(
     /// <summary>How much is held while a handler runs. Who is not let in yet can't make us hold more than in the rest of the handshake.</summary>
     public int MaxReadAheadBytes
         => session.State == SessionState.AwaitApproval
-            ? Math.Min(options.MaxIdMapFrameBytes, options.MaxReadAheadBytes)
-            : options.MaxReadAheadBytes;
+            ? Math.Min(Options.MaxIdMapFrameBytes, Options.MaxReadAheadBytes)
+            : Options.MaxReadAheadBytes;
 
     /// <summary>
     /// How many bytes may still arrive once the end is decided. Until the other side's id map was accepted that is a handshake: a stranger
@@ -59,7 +61,7 @@ internal sealed class ConnectionLoop(
     /// kept by a handler, comes to see the farewell.
     /// </summary>
     public long MaxDrainedBytes => session.Agreement is null
-        ? (long)options.MaxHandshakeFrameBytes + options.MaxIdMapFrameBytes
+        ? (long)Options.MaxHandshakeFrameBytes + Options.MaxIdMapFrameBytes
         : long.MaxValue;
 
     void IThreadPoolWorkItem.Execute()
@@ -115,7 +117,7 @@ internal sealed class ConnectionLoop(
         {
             connection.Enter();
             await connection.OpenAsync().ConfigureAwait(false);
-            CloseRequest? end = connection.IsOpening ? decision.Request : null;
+            CloseRequest? end = connection.IsOpening ? connection.Decision.Request : null;
             try
             {
                 if (end is null)
@@ -129,18 +131,18 @@ internal sealed class ConnectionLoop(
                     }
                     catch (Exception exception) when (IsTransportFailure(exception))
                     {
-                        end = decision.Request ?? CloseRequest.TransportFailed(exception);
+                        end = connection.Decision.Request ?? CloseRequest.TransportFailed(exception);
                         break;
                     }
 
                     while (!TryProcess(out end))
                     {
                         await _handler!.RunAsync().ConfigureAwait(false);
-                        if (decision.Request is not null)
+                        if (connection.Decision.Request is not null)
                             break;
                     }
 
-                    end ??= decision.Request;
+                    end ??= connection.Decision.Request;
                     if (end is null && _received.IsTurnOver)
                         await Task.Yield(); // to the end of the pool's common queue, behind whoever is ready
                 }
@@ -177,11 +179,11 @@ internal sealed class ConnectionLoop(
         if (Process(ref rest, out ValueTask pending))
         {
             long handled = _received.Kept.Length - rest.Length;
-            Volatile.Write(ref _handler, new HandlerWait(this, connection, decision, pending.AsTask(), handled));
+            Volatile.Write(ref _handler, new HandlerWait(this, connection, pending.AsTask(), handled));
             return false;
         }
 
-        end = decision.Request;
+        end = connection.Decision.Request;
         if (end is null && _received.IsCompleted)
         {
             session.EndOfInput(rest);
@@ -206,13 +208,13 @@ internal sealed class ConnectionLoop(
         connection.Objects.Begin();
         try
         {
-            while (decision.Request is null)
+            while (connection.Decision.Request is null)
             {
                 if (session.State == SessionState.AwaitApproval && _authentication is { IsAccepted: true })
                     Approve();
                 if (ProcessWholeFrames(ref rest, out pending))
                     return true;
-                if (decision.Request is not null)
+                if (connection.Decision.Request is not null)
                     break;
                 bool isRead = TryRead(ref rest, out SessionEvent read);
                 CountPeerNames();
@@ -231,7 +233,7 @@ internal sealed class ConnectionLoop(
                         pending = connection.ActivateAsync(session.Agreement!);
                         break;
                     default:
-                        decision.TryMake(CloseRequest.Quit(read.Reason, session));
+                        connection.Decision.TryMake(CloseRequest.Quit(read.Reason, session));
                         pending = default;
                         return false;
                 }
@@ -246,7 +248,7 @@ internal sealed class ConnectionLoop(
                     UncorkInTime();
             }
 
-            connection.Objects.GiveBack();
+            connection.Objects.GiveBack(connection);
             pending = default;
             return false;
         }
@@ -271,7 +273,7 @@ internal sealed class ConnectionLoop(
             running = null;
             try
             {
-                while (decision.Request is null
+                while (connection.Decision.Request is null
                     && session.TryReadPacket(first.AsSpan(consumed), out int frameBytes, out int packetId, out bool hasBinaryKeys))
                 {
                     int payloadStart = consumed + WireProtocol.HeaderBytes;
@@ -299,7 +301,7 @@ internal sealed class ConnectionLoop(
                     }
 
                     running = null;
-                    connection.Objects.GiveBack();
+                    connection.Objects.GiveBack(connection);
                     if (sendQueue.HasCorkedFrames)
                         UncorkInTime();
                 }
@@ -321,12 +323,12 @@ internal sealed class ConnectionLoop(
         // Asking for the time costs about what a small reply costs, so only every eighth asks.
         if (_corkedSince != 0 && (++_corkedReplies & 7) != 0)
             return;
-        long now = options.TimeProvider.GetTimestamp();
+        long now = Options.TimeProvider.GetTimestamp();
         if (_corkedSince == 0)
         {
             _corkedSince = now;
         }
-        else if (now - _corkedSince > _corkTicks)
+        else if (now - _corkedSince > Math.Max(1, Options.TimeProvider.TimestampFrequency / MostCorksASecond))
         {
             sendQueue.Uncork();
             sendQueue.Cork();

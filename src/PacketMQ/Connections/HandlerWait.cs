@@ -9,10 +9,9 @@ namespace PacketMQ.Connections;
 /// </summary>
 /// <param name="loop">The loop.</param>
 /// <param name="connection">Its connection.</param>
-/// <param name="decision">The end, for which the loop waits too.</param>
 /// <param name="handling">The handler.</param>
 /// <param name="handled">How many of the bytes that are kept were handled when it is done.</param>
-internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, CloseDecision decision, Task handling, long handled)
+internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Task handling, long handled)
 {
     private readonly TaskCompletionSource _isSlow = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -28,19 +27,19 @@ internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Cl
     /// <summary>Waits for the handler; or, once the end was decided, no longer than the end may take.</summary>
     public async Task RunAsync()
     {
-        await Task.WhenAny(handling, decision.Made, _isSlow.Task).ConfigureAwait(false);
+        await Task.WhenAny(handling, connection.Decision.Made, _isSlow.Task).ConfigureAwait(false);
         var ahead = new ReadAhead(handled);
-        while (!handling.IsCompleted && decision.Request is null)
+        while (!handling.IsCompleted && connection.Decision.Request is null)
         {
             if (loop.Received.IsCompleted || ahead.FindsSoftQuit(loop.Received.Kept))
             {
                 // What came before the end is still handled, each packet in its turn; but nobody waits for an answer any more.
                 await connection.CancelWaitsAsync().ConfigureAwait(false);
-                await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
+                await Task.WhenAny(handling, connection.Decision.Made).ConfigureAwait(false);
             }
             else if (loop.Received.Kept.Length >= loop.MaxReadAheadBytes)
             {
-                await Task.WhenAny(handling, decision.Made).ConfigureAwait(false);
+                await Task.WhenAny(handling, connection.Decision.Made).ConfigureAwait(false);
             }
             else if (!await ReadAheadAsync().ConfigureAwait(false))
             {
@@ -48,7 +47,7 @@ internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Cl
             }
         }
 
-        if (decision.Request is null)
+        if (connection.Decision.Request is null)
         {
             await handling.ConfigureAwait(false);
             return;
@@ -63,7 +62,7 @@ internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Cl
     private async ValueTask<bool> ReadAheadAsync()
     {
         Task<ReadResult> reading = loop.Received.ReadAheadAsync().AsTask();
-        await Task.WhenAny(handling, decision.Made, reading).ConfigureAwait(false);
+        await Task.WhenAny(handling, connection.Decision.Made, reading).ConfigureAwait(false);
         if (!reading.IsCompleted)
             loop.Received.CancelRead();
         try
@@ -74,7 +73,7 @@ internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Cl
         }
         catch (Exception exception) when (ConnectionLoop.IsTransportFailure(exception))
         {
-            decision.TryMake(CloseRequest.TransportFailed(exception));
+            connection.Decision.TryMake(CloseRequest.TransportFailed(exception));
             return false;
         }
     }

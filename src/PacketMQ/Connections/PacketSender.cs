@@ -10,14 +10,15 @@ namespace PacketMQ.Connections;
 /// The way out of one connection: finds the packet's id, encodes the data on the sender's thread and appends the frame to the send
 /// queue. Whatever is wrong with what the caller gave is thrown at the caller, before anything is sent.
 /// </summary>
-internal sealed class PacketSender(
-    Connection connection, Session session, SendQueue sendQueue, CloseDecision decision, PeerOptions options)
+internal sealed class PacketSender(Connection connection, Session session, SendQueue sendQueue)
 {
     // A peer that announces no extension takes no more (protocol, "Frame").
     private const int MaxPayloadBytes = WireProtocol.MaxLegacyFrameBytes - WireProtocol.PacketIdBytes;
 
     // Most packets follow one of their own kind. Written by any sending thread: each sees one route or another, all of them true.
     private PacketRoute? _lastRoute;
+
+    private PeerOptions Options => connection.Peer.Options;
 
     /// <summary>The packets that can travel; null until the handshake is through.</summary>
     public PacketRoutes? Routes { get; set; }
@@ -88,7 +89,7 @@ internal sealed class PacketSender(
     }
 
     private PacketMQException NotMade(string packet)
-        => decision.Request is { } request
+        => connection.Decision.Request is { } request
             ? new ConnectionClosedException(request.Info)
             : new PacketException($"{connection} is still in its handshake: {packet} can't be sent or received yet.");
 
@@ -132,7 +133,7 @@ internal sealed class PacketSender(
     public AppendResult TrySendShared(PacketRoute route, SharedFrames frames, int start, int size)
     {
         AppendResult result = sendQueue.TryAppend(frames, start, size);
-        if (result == AppendResult.Accepted && options.PacketLog is not null)
+        if (result == AppendResult.Accepted && Options.PacketLog is not null)
             LogSent(route, frames.Slice(start, size)[WireProtocol.HeaderBytes..].ToArray());
         return result;
     }
@@ -141,7 +142,7 @@ internal sealed class PacketSender(
     public AppendResult TrySend(PacketRoute route, in EncodedFrame frame)
     {
         AppendResult result = sendQueue.TryAppend(frame);
-        if (result == AppendResult.Accepted && options.PacketLog is not null)
+        if (result == AppendResult.Accepted && Options.PacketLog is not null)
             LogSent(route, frame);
         return result;
     }
@@ -157,7 +158,7 @@ internal sealed class PacketSender(
 
     /// <inheritdoc cref="SendLaterAsync(PacketRoute, ValueTask{bool}, byte[])"/>
     public ValueTask<bool> SendLaterAsync(PacketRoute route, in EncodedFrame frame)
-        => SendLaterAsync(route, sendQueue.AppendLaterAsync(frame, CancellationToken.None), options.PacketLog is null ? null : PayloadOf(frame));
+        => SendLaterAsync(route, sendQueue.AppendLaterAsync(frame, CancellationToken.None), Options.PacketLog is null ? null : PayloadOf(frame));
 
     private static PacketException EncodingFailed(PacketRoute route, Exception exception)
         => new($"The data for '{route.Name}' can't be encoded: {exception.Message}", exception);
@@ -171,13 +172,13 @@ internal sealed class PacketSender(
         switch (sendQueue.TryAppend(frame))
         {
             case AppendResult.Accepted:
-                if (options.PacketLog is not null)
+                if (Options.PacketLog is not null)
                     LogSent(route, frame);
                 return default;
             case AppendResult.Full:
                 return SendLaterAsync(route, frame, cancellationToken);
             default:
-                return ValueTask.FromException(new ConnectionClosedException(decision.Request!.Info));
+                return ValueTask.FromException(new ConnectionClosedException(connection.Decision.Request!.Info));
         }
     }
 
@@ -196,7 +197,7 @@ internal sealed class PacketSender(
     private ValueTask SendLaterAsync<TFrame>(PacketRoute route, in TFrame frame, CancellationToken cancellationToken)
         where TFrame : struct, IOutgoingFrame, allows ref struct
     {
-        byte[]? logged = options.PacketLog is null ? null : PayloadOf(frame);
+        byte[]? logged = Options.PacketLog is null ? null : PayloadOf(frame);
         return LaterAsync(sendQueue.AppendLaterAsync(frame, cancellationToken), route, logged);
     }
 
@@ -204,7 +205,7 @@ internal sealed class PacketSender(
     private async ValueTask LaterAsync(ValueTask<bool> appending, PacketRoute route, byte[]? logged)
     {
         if (!await appending.ConfigureAwait(false))
-            throw new ConnectionClosedException(decision.Request!.Info);
+            throw new ConnectionClosedException(connection.Decision.Request!.Info);
         if (logged is not null)
             LogSent(route, logged);
     }
@@ -213,8 +214,8 @@ internal sealed class PacketSender(
         where TFrame : struct, IOutgoingFrame, allows ref struct
         => LogSent(route, PayloadOf(frame));
 
-    private void LogSent(PacketRoute route, byte[] payload) => options.PacketLog!.Add(
-        options.TimeProvider.GetUtcNow(), PacketDirection.Sent, connection.Id, route, new ReadOnlySequence<byte>(payload));
+    private void LogSent(PacketRoute route, byte[] payload) => Options.PacketLog!.Add(
+        Options.TimeProvider.GetUtcNow(), PacketDirection.Sent, connection.Id, route, new ReadOnlySequence<byte>(payload));
 
     private static byte[] PayloadOf<TFrame>(in TFrame frame)
         where TFrame : struct, IOutgoingFrame, allows ref struct
@@ -237,7 +238,7 @@ internal sealed class PacketSender(
         var payload = new ReadOnlySequence<byte>(raw[WireProtocol.PacketIdBytes..]);
         try
         {
-            return (route, payload, PayloadScanner.Scan(payload, options.MaxDepth, options.MaxItemsPerPacket));
+            return (route, payload, PayloadScanner.Scan(payload, Options.MaxDepth, Options.MaxItemsPerPacket));
         }
         catch (ProtocolException exception)
         {

@@ -11,10 +11,11 @@ namespace PacketMQ.Dispatch;
 /// the handler did wrong stays here, unless the options say that it ends the connection.
 /// </summary>
 /// <param name="connection">Whose packets they are.</param>
-/// <param name="options">Its peer's.</param>
-/// <param name="objects">What the objects of a packet count to until its handler has completed; null for packets that did not arrive on the connection.</param>
-internal readonly struct PacketDispatcher(Connection connection, PeerOptions options, PacketObjects? objects = null)
+/// <param name="countsObjects">Whether the objects of a packet count until its handler has completed: not if it did not arrive on the connection.</param>
+internal readonly struct PacketDispatcher(Connection connection, bool countsObjects = false)
 {
+    private PeerOptions Options => connection.Peer.Options;
+
     /// <summary>Decodes and handles one packet. An incomplete task means that the handler still runs and uses the payload.</summary>
     public ValueTask DispatchAsync(int wireId, in ReadOnlySequence<byte> payload, bool hasBinaryKeys, ref PacketRoute? lastRoute)
     {
@@ -27,7 +28,7 @@ internal readonly struct PacketDispatcher(Connection connection, PeerOptions opt
             if (!handling.IsCompletedSuccessfully)
                 return FollowAsync(handling, route);
             handling.GetAwaiter().GetResult(); // a pooled task source wants to be asked
-            objects?.GiveBack();
+            GiveObjectsBack();
             return default;
         }
         catch (Exception exception)
@@ -49,7 +50,7 @@ internal readonly struct PacketDispatcher(Connection connection, PeerOptions opt
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Log(PacketRoute route, ArraySegment<byte> payload)
     {
-        if (options.PacketLog is not null)
+        if (Options.PacketLog is not null)
             Log(route, new ReadOnlySequence<byte>(payload));
     }
 
@@ -89,7 +90,7 @@ internal readonly struct PacketDispatcher(Connection connection, PeerOptions opt
         if (!connection.Routes.TryGetByWireId(wireId, out PacketRoute? route))
         {
             bool isOnlyThere = connection.Routes.IsOnlyThere(wireId);
-            RefusalAction action = isOnlyThere ? RefusalAction.Skip : options.UnknownPacket;
+            RefusalAction action = isOnlyThere ? RefusalAction.Skip : Options.UnknownPacket;
             if (IsToBeTold(action, CloseReason.UnknownPacket))
             {
                 Refuse(
@@ -146,13 +147,13 @@ internal readonly struct PacketDispatcher(Connection connection, PeerOptions opt
     /// <summary>What becomes of a packet whose decoding or handler threw.</summary>
     public void Failed(PacketRoute route, Exception exception)
     {
-        objects?.GiveBack();
+        GiveObjectsBack();
         if (exception is not PayloadException unfit)
             HandlerFailed(route, exception);
         else if (connection.IsEvicted)
             return; // the end is decided, and reading the payload may have stopped because of it
-        else if (IsToBeTold(options.UnfitPayload, unfit.Reason))
-            Refuse(options.UnfitPayload, unfit.Reason, route.Name, $"The payload of '{route.Name}' does not fit: {unfit.Message}", unfit);
+        else if (IsToBeTold(Options.UnfitPayload, unfit.Reason))
+            Refuse(Options.UnfitPayload, unfit.Reason, route.Name, $"The payload of '{route.Name}' does not fit: {unfit.Message}", unfit);
     }
 
     /// <summary>Waits for a handler that takes longer, and for what it may throw.</summary>
@@ -168,12 +169,18 @@ internal readonly struct PacketDispatcher(Connection connection, PeerOptions opt
         }
         finally
         {
-            objects?.GiveBack();
+            GiveObjectsBack();
         }
     }
 
+    private void GiveObjectsBack()
+    {
+        if (countsObjects)
+            connection.Objects.GiveBack(connection);
+    }
+
     private void Log(PacketRoute route, in ReadOnlySequence<byte> payload)
-        => options.PacketLog?.Add(options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, payload);
+        => Options.PacketLog?.Add(Options.TimeProvider.GetUtcNow(), PacketDirection.Received, connection.Id, route, payload);
 
     // What is left out can come as often as the other side likes: its text is made only for a line that is written.
     private bool IsToBeTold(RefusalAction action, CloseReason reason)
@@ -202,7 +209,7 @@ internal readonly struct PacketDispatcher(Connection connection, PeerOptions opt
                 DispatchLog.FailureCallbackFailed(connection.Logger, callbackException, connection.Id);
         }
 
-        if (options.HandlerFailure == HandlerFailureAction.Close)
+        if (Options.HandlerFailure == HandlerFailureAction.Close)
             connection.CloseBecauseHandlerFailed(route.Name, exception);
     }
 }

@@ -9,9 +9,10 @@ namespace PacketMQ.Dispatch;
 /// </summary>
 /// <remarks>
 /// Only what the loop's own thread decodes while it hands out packets counts, so that nothing here needs a lock, and one packet at a time
-/// is enough. What the application decodes elsewhere, or feeds in itself, is its own and not a peer's doing.
+/// is enough. What the application decodes elsewhere, or feeds in itself, is its own and not a peer's doing. A mutable struct: keep it in a
+/// field that is not readonly.
 /// </remarks>
-internal sealed class PacketObjects(Connection connection) : IObjectBudget
+internal struct PacketObjects
 {
     private const int NoThread = 0;
 
@@ -19,14 +20,15 @@ internal sealed class PacketObjects(Connection connection) : IObjectBudget
     private long _held;
 
     /// <summary>How many bytes the packet in hand counts for.</summary>
-    public long Held => Volatile.Read(ref _held);
+    public readonly long Held => Volatile.Read(in _held);
 
     /// <summary>From here on this thread hands out packets.</summary>
     public void Begin() => Volatile.Write(ref _thread, Environment.CurrentManagedThreadId);
 
     public void End() => Volatile.Write(ref _thread, NoThread);
 
-    public bool TryTake(long bytes)
+    /// <inheritdoc cref="IObjectBudget.TryTake"/>
+    public bool TryTake(long bytes, Connection connection)
     {
         if (Volatile.Read(ref _thread) != Environment.CurrentManagedThreadId)
             return true;
@@ -38,13 +40,13 @@ internal sealed class PacketObjects(Connection connection) : IObjectBudget
 
     /// <summary>The packet's handler has completed, or there was none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public void GiveBack()
+    public void GiveBack(Connection connection)
     {
         if (_held != 0)
-            GiveBackHeld();
+            GiveBackHeld(connection);
     }
 
-    private void GiveBackHeld()
+    private void GiveBackHeld(Connection connection)
     {
         connection.CountBytes(-_held);
         _held = 0;

@@ -8,7 +8,8 @@ namespace PacketMQ.Transports;
 /// announces: arrays start small and grow to <see cref="LargestArray"/> only while receives fill them, so that a peer who sends
 /// three bytes of a frame and falls silent pins 4 KiB. Not thread-safe: its reader lets one thread in at a time.
 /// </summary>
-internal sealed class ReceiveBuffer(ArrayPool<byte> pool)
+/// <remarks>A mutable struct: keep it in a field that is not readonly.</remarks>
+internal struct ReceiveBuffer(ArrayPool<byte> pool)
 {
     public const int SmallestArray = 4 * 1024;
     public const int LargestArray = 64 * 1024;
@@ -30,9 +31,9 @@ internal sealed class ReceiveBuffer(ArrayPool<byte> pool)
     /// <summary>Takes another pool, while no array is held.</summary>
     public void UsePool(ArrayPool<byte> pool) => _pool = pool;
 
-    public bool IsEmpty => _first is null || _first.RunningIndex + _start == _last!.EndIndex;
+    public readonly bool IsEmpty => _first is null || _first.RunningIndex + _start == _last!.EndIndex;
 
-    public bool HasUnexaminedBytes => _last is not null && _examined < _last.EndIndex;
+    public readonly bool HasUnexaminedBytes => _last is not null && _examined < _last.EndIndex;
 
     /// <summary>All unconsumed bytes. Its positions are what <see cref="Advance"/> takes.</summary>
     public ReadOnlySequence<byte> Bytes

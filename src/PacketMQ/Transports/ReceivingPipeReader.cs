@@ -17,7 +17,9 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
     // Of the read that waits. Its value says nothing: the result is made when the consumer asks for it.
     private ManualResetValueTaskSourceCore<bool> _wait;
 
-    // Guarded by a lock on the buffer: who may touch it. (A lock of its own would cost every idle connection 40 bytes.)
+    private ReceiveBuffer _buffer = new(pool);
+
+    // Guarded by a lock on this reader: who may touch the buffer. (A lock of its own would cost every idle connection 40 bytes.)
     private Phase _phase;
     private bool _isWaiting; // whoever sets it to false has the read, and the buffer with it: he ends the read or waits again
     private bool _isArrivalAwaited;
@@ -35,7 +37,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
     /// <summary>Whether the running read, or else the next one, is to end at once.</summary>
     public bool IsCancelRequested => Volatile.Read(ref _isCancelRequested);
 
-    protected ReceiveBuffer Buffer { get; } = new(pool);
+    protected ref ReceiveBuffer Buffer => ref _buffer;
 
     /// <summary>Whether <see cref="BeginWaitForArrival"/> was called and <see cref="OnArrival"/> not yet.</summary>
     protected bool IsArrivalAwaited => Volatile.Read(ref _isArrivalAwaited);
@@ -99,7 +101,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
 
     public override void AdvanceTo(SequencePosition consumed, SequencePosition examined)
     {
-        lock (Buffer)
+        lock (this)
         {
             if (_phase != Phase.Held)
                 throw new InvalidOperationException("There is no read to advance.");
@@ -117,7 +119,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
     /// <summary>The consumer has let go of every slice: all buffers go back. The stream stays as it is.</summary>
     public override void Complete(Exception? exception = null)
     {
-        lock (Buffer)
+        lock (this)
         {
             _completed = true;
             if (_phase == Phase.Reading)
@@ -133,7 +135,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
     /// </summary>
     public virtual void Close()
     {
-        lock (Buffer)
+        lock (this)
         {
             _closed = true;
             if (_phase == Phase.Idle)
@@ -177,7 +179,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
     /// <param name="isWoken">Nothing has come: it was interrupted.</param>
     protected void OnArrival(Exception? failure = null, bool isWoken = false)
     {
-        lock (Buffer)
+        lock (this)
         {
             _isArrivalAwaited = false;
             if (!_isWaiting)
@@ -232,7 +234,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
     {
         bool isCanceled, isFirst;
         Exception? interruption;
-        lock (Buffer)
+        lock (this)
         {
             interruption = _interruption;
             isCanceled = _isCancelRequested || interruption is not null;
@@ -266,7 +268,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
     // Ends the read that waits, if one does; a failure of null is a request that stays for the next one otherwise.
     private void Interrupt(Exception? failure)
     {
-        lock (Buffer)
+        lock (this)
         {
             if (failure is null)
                 Volatile.Write(ref _isCancelRequested, true);
@@ -297,7 +299,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
 
     private void BeginRead()
     {
-        lock (Buffer)
+        lock (this)
         {
             if (_completed)
                 throw new InvalidOperationException("The reader was completed.");
@@ -310,7 +312,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
 
     private void EndFailedRead()
     {
-        lock (Buffer)
+        lock (this)
         {
             _phase = Phase.Idle;
             Buffer.ReturnEmptyArrays();
@@ -321,7 +323,7 @@ internal abstract class ReceivingPipeReader(ArrayPool<byte> pool) : PipeReader, 
 
     private ReadResult Hold(bool isCanceled = false)
     {
-        lock (Buffer)
+        lock (this)
             _phase = Phase.Held;
         return new ReadResult(Buffer.Bytes, isCanceled, _ended);
     }

@@ -94,6 +94,7 @@ public sealed class TlsStalledRecordTests
         using Socket raw = await scene.OpenAsync();
         await using SslStream ssl = await GoActiveAsync(scene, raw);
         Connection connection = await scene.MadeAsync();
+        await Bounded.UntilAsync(() => connection.UnpooledBytes == 0);
         _time.Beat(1);
         Assert.Equal(0, connection.HeldBytes);
         byte[] record = await EncryptAsync(ssl, WireBytes.Frame(PacketId, 0xc0));

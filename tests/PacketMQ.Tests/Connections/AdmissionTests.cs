@@ -213,8 +213,8 @@ public sealed class AdmissionTests
     private static Admission.Seat Enter(Admission admission, EndPoint endPoint)
     {
         Assert.False(admission.TurnsAway(endPoint));
-        Assert.Null(admission.TryEnter(endPoint, true, out Admission.Seat? seat));
-        return seat!;
+        Assert.Null(admission.TryEnter(endPoint, true, out Admission.Seat seat));
+        return seat;
     }
 
     private static IPEndPoint Address(string address) => new(IPAddress.Parse(address), 1);

@@ -34,7 +34,7 @@ public sealed class PacketDispatcherTests
             Registries.Server((Registries.Name, Registries.Sink()), (Guarded, Registries.Sink()), ("test:onlythere", Registries.Sink())),
             registry, new PeerOptions { PacketMismatch = PacketMismatch.Allow }, options);
         (Connection client, _) = await pair.ConnectAsync();
-        var dispatcher = new PacketDispatcher(client, options);
+        var dispatcher = new PacketDispatcher(client);
         PacketRoute? lastRoute = null;
         var payload = new ReadOnlySequence<byte>(new byte[] { 0xc0 });
 

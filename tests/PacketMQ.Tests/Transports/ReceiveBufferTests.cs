@@ -21,7 +21,7 @@ public sealed class ReceiveBufferTests
         {
             if (random.Next(3) > 0)
             {
-                Receive(buffer, random.Next(2) == 0 ? int.MaxValue : 1 + random.Next(2000));
+                Receive(ref buffer, random.Next(2) == 0 ? int.MaxValue : 1 + random.Next(2000));
                 Assert.True(buffer.HasUnexaminedBytes);
             }
 
@@ -49,7 +49,7 @@ public sealed class ReceiveBufferTests
         var buffer = new ReceiveBuffer(_pool);
         for (int i = 0; i < 1000; i++)
         {
-            Receive(buffer, int.MaxValue);
+            Receive(ref buffer, int.MaxValue);
             // A frame that was cut off at the end of each receive.
             buffer.Advance(buffer.Bytes.GetPosition(buffer.Bytes.Length - 7), buffer.Bytes.End);
         }
@@ -62,10 +62,10 @@ public sealed class ReceiveBufferTests
     public void A_few_bytes_pin_the_smallest_array_and_no_array_is_larger_than_the_largest()
     {
         var buffer = new ReceiveBuffer(_pool);
-        Receive(buffer, 3);
+        Receive(ref buffer, 3);
         Assert.Equal(ReceiveBuffer.SmallestArray, _pool.LentBytes);
         for (int i = 0; i < 100; i++)
-            Receive(buffer, int.MaxValue);
+            Receive(ref buffer, int.MaxValue);
         Assert.True(_pool.LentBytes <= _received + ReceiveBuffer.LargestArray, "More memory than what arrived, and one step.");
     }
 
@@ -74,17 +74,17 @@ public sealed class ReceiveBufferTests
     {
         var buffer = new ReceiveBuffer(_pool);
         for (int i = 0; i < 10; i++)
-            Receive(buffer, int.MaxValue);
+            Receive(ref buffer, int.MaxValue);
         buffer.Advance(buffer.Bytes.End, buffer.Bytes.End);
         for (int i = 0; i < 4; i++)
         {
-            Receive(buffer, 10);
+            Receive(ref buffer, 10);
             buffer.Advance(buffer.Bytes.End, buffer.Bytes.End);
             buffer.ReturnEmptyArrays();
             Assert.Equal(0, _pool.Lent);
         }
 
-        Receive(buffer, 10);
+        Receive(ref buffer, 10);
         Assert.Equal(ReceiveBuffer.SmallestArray, _pool.LentBytes);
     }
 
@@ -92,7 +92,7 @@ public sealed class ReceiveBufferTests
     public void Positions_that_are_not_of_these_bytes_are_refused()
     {
         var buffer = new ReceiveBuffer(_pool);
-        Receive(buffer, 10);
+        Receive(ref buffer, 10);
         ReadOnlySequence<byte> bytes = buffer.Bytes;
         Assert.Throws<ArgumentException>(() => buffer.Advance(default, default));
         Assert.Throws<ArgumentOutOfRangeException>(() => buffer.Advance(bytes.End, bytes.Start));
@@ -100,7 +100,7 @@ public sealed class ReceiveBufferTests
         Assert.Throws<ArgumentOutOfRangeException>(() => buffer.Advance(bytes.Start, bytes.End));
     }
 
-    private void Receive(ReceiveBuffer buffer, int count)
+    private void Receive(ref ReceiveBuffer buffer, int count)
     {
         Span<byte> space = buffer.GetFreeSpace();
         Assert.False(space.IsEmpty);
