@@ -94,12 +94,12 @@ internal sealed class ConnectionLoop(
         return false;
     }
 
-    /// <summary>Writes the softquit behind everything that was sent, and behind what the session had answered before it refused something.</summary>
+    /// <summary>Writes the softquit behind everything that was sent, and behind what the session had answered before it refused something. It is the last frame.</summary>
     public void SendSoftQuit(CloseReason reason)
     {
         using ControlBuffer control = ControlBuffer.Rent();
         session.Quit(reason, control);
-        Send(control);
+        Send(control, isLast: true);
     }
 
     /// <summary>Called by the heartbeat: a handler that runs since the last call is slow, so the loop shall read ahead meanwhile.</summary>
@@ -374,9 +374,9 @@ internal sealed class ConnectionLoop(
         }
     }
 
-    private void Send(ControlBuffer control)
+    private void Send(ControlBuffer control, bool isLast = false)
     {
         if (!control.Written.IsEmpty)
-            sendQueue.AppendControl(control.Written);
+            sendQueue.AppendControl(control.Written, isLast);
     }
 }

@@ -118,7 +118,11 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
     }
 
     /// <summary>Appends bytes that are whole frames already, above the bound too: the handshake's and the softquit's.</summary>
-    public void AppendControl(ReadOnlySpan<byte> frames)
+    /// <param name="frames">The bytes.</param>
+    /// <param name="isLast">
+    /// Takes no more frames behind them, those that wait included: what is said behind a farewell is lost, and nobody shall believe that it was sent.
+    /// </param>
+    public void AppendControl(ReadOnlySpan<byte> frames, bool isLast = false)
     {
         Writer writer;
         using (_gate.Hold())
@@ -126,6 +130,8 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
             if (_isClosed)
                 return;
             frames.CopyTo(_gathered.Reserve(frames.Length));
+            if (isLast)
+                RefuseFromNowOn();
             writer = ChooseWriter();
         }
 

@@ -176,6 +176,20 @@ public sealed class SendQueueTests
     }
 
     [Fact]
+    public async Task Behind_the_farewell_nothing_is_taken_and_who_waits_is_told()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        Task<bool> waiting = AppendLater(700, 2);
+        _queue.AppendControl([0, 0, 0, 2, 0, 9], isLast: true);
+        Assert.Equal(AppendResult.Closed, Append(1, 3));
+        Assert.False(await waiting.Soon());
+        _writer.IsOpen = true;
+        await _queue.CloseAsync().Soon();
+        Assert.Equal<byte>([1, 9], _writer.Frames().Select(frame => frame.Id));
+    }
+
+    [Fact]
     public async Task A_corked_queue_keeps_the_loops_own_frames_until_it_is_uncorked()
     {
         _writer.IsOpen = true;
