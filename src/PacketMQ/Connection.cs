@@ -68,7 +68,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
     public Peer Peer { get; }
 
     /// <summary>How far it is.</summary>
-    public ConnectionState State => (ConnectionState)Volatile.Read(ref _state);
+    public ConnectionState State
+        => (ConnectionState)Volatile.Read(ref _state) is var state && state < ConnectionState.Closing && IsEnding ? ConnectionState.Closing : state;
 
     /// <summary>The own end, if the transport has a name for it.</summary>
     public EndPoint? LocalEndPoint => _transport.LocalEndPoint;

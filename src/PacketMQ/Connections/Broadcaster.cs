@@ -91,7 +91,7 @@ internal sealed class Broadcaster(Peer peer, ConnectionTable connections)
             {
                 PacketSender sender = connection.Sender;
                 PacketRoute? route = first.Route;
-                if (sender.Routes is not { } routes || (!ReferenceEquals(routes, first.Routes) && !routes.TryFind(packet, out route)))
+                if (sender.Routes is not { } routes || connection.IsEnding || (!ReferenceEquals(routes, first.Routes) && !routes.TryFind(packet, out route)))
                     continue;
                 if (route.SendFault is not null)
                     continue; // its guard forbids it here
