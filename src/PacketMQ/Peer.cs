@@ -256,6 +256,8 @@ public abstract class Peer : IAsyncDisposable
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
         _connections.Close();
+        if (cancellationToken.IsCancellationRequested)
+            AbortAll(); // before it is decided that they softquit
         Task stopping;
         lock (_gate)
             stopping = _stopping ??= Task.Run(StopOnceAsync, CancellationToken.None);

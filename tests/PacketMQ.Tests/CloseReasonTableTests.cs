@@ -1,19 +1,12 @@
-using System.Net;
-using System.Net.Security;
-using System.Net.Sockets;
-using System.Reflection;
 using System.Text.RegularExpressions;
-using PacketMQ.Tests.Conformance;
 using PacketMQ.Tests.Support;
+using static PacketMQ.Tests.Support.ReasonScenes;
 
 namespace PacketMQ.Tests;
 
 /// <summary>Causes each row of the documentation's table of reasons over TCP, and compares what both ends see with what is written.</summary>
 public sealed partial class CloseReasonTableTests
 {
-    private const string Nothing = "nothing";
-    private const string Cut = "cut";
-
     private static readonly Dictionary<string, string[]> Rows = DocumentationTests.ReasonRows().ToDictionary(row => row[0].Trim('`'));
 
     private static readonly Dictionary<string, Func<Task<Ends>>> Causes = new()
@@ -72,217 +65,110 @@ public sealed partial class CloseReasonTableTests
         },
     };
 
+    // Where a row names several: those that are not above, and what the other side sees of each.
+    private static readonly Dictionary<(string Reason, string Cause), (Func<Task<Ends>> Act, string There)> OtherCauses = new()
+    {
+        [(nameof(CloseReason.Unknown), "not a valid reason")] = (() => QuitByHandAsync([0x81, 0xc4, 6, .. "reason"u8, 0xc4, 1, 0x0a]), "Unknown Remote"),
+        [(nameof(CloseReason.Unknown), "a reason that is no text")] = (() => QuitByHandAsync([0x81, 0xc4, 6, .. "reason"u8, 5]), "Unknown Remote"),
+        [(nameof(CloseReason.SameAdaptivePolicy), "both adapt")] =
+            (() => BetweenStrangersAsync(Registries.Client(Registries.Sink()), Registries.Client(Registries.Sink())), "SameAdaptivePolicy Local"),
+        [(nameof(CloseReason.Shutdown), "disposal")] =
+            (() => BetweenPeersAsync((client, _) => client.Peer.DisposeAsync().AsTask()), "Shutdown Remote"),
+        [(nameof(CloseReason.Shutdown), "a server's disposal")] =
+            (() => BetweenPeersAsync((_, server) => server.Peer.DisposeAsync().AsTask(), isOfServer: true), "Shutdown Remote"),
+        [(nameof(CloseReason.Shutdown), "the token after the farewell")] = (StopLateAsync, "Shutdown Remote"),
+        [(nameof(CloseReason.Shutdown), "a stopped peer connects")] = (ConnectStoppedAsync, Cut),
+        [(nameof(CloseReason.Aborted), "StopAsync's token")] =
+            (() => BetweenPeersAsync((client, _) => client.Peer.StopAsync(new CancellationToken(canceled: true))), Cut),
+        [(nameof(CloseReason.Aborted), "ConnectAsync's token")] = (() => GiveUpAsync(Transport.TcpIPv4), Cut),
+        [(nameof(CloseReason.Aborted), "AttachAsync's token")] = (() => GiveUpAsync(Transport.Pipe), Cut),
+        [(nameof(CloseReason.ConnectionReset), "an attached pipe")] = (PipeFailsAsync, Nothing),
+        [(nameof(CloseReason.Unreachable), "no such name")] = (NoSuchNameAsync, Nothing),
+        [(nameof(CloseReason.HandshakeTimeout), "in TLS")] = (TlsHandshakeTimeoutAsync, Cut),
+        [(nameof(CloseReason.TlsFailed), "a callback that threw")] = (() => WithTlsAsync(
+            TestTls.ForServers with { CertificateSelector = _ => throw new InvalidOperationException(), Certificate = null }, TestTls.ForClients), "TlsFailed Remote"),
+        [(nameof(CloseReason.TlsFailed), "another protocol")] = (AnotherProtocolAsync, "TlsFailed Remote"),
+        [(nameof(CloseReason.TlsFailed), "a broken record")] = (BrokenRecordAsync, Cut),
+        [(nameof(CloseReason.TlsRequired), "SSH")] = (() => TlsRequiredAsync([.. "SSH-2.0-x\r\n"u8], "SSH"), Cut),
+        [(nameof(CloseReason.TlsRequired), "PacketMQ in plain text")] = (() => TlsRequiredAsync(PeerBytes.Init, "PacketMQ"), Cut),
+        [(nameof(CloseReason.CertificateRefused), "by ValidateCertificate")] =
+            (() => WithTlsAsync(TestTls.ForServers with { ValidateCertificate = _ => false }, TestTls.ForClients), "CertificateRefused Remote"),
+        [(nameof(CloseReason.AuthenticationFailed), "no answer")] = (() => UnauthenticatedAsync((_, _) => default), "AuthenticationFailed Remote"),
+        [(nameof(CloseReason.AuthenticationFailed), "threw")] =
+            (() => UnauthenticatedAsync((_, _) => throw new InvalidOperationException()), "AuthenticationFailed Remote"),
+        [(nameof(CloseReason.SlowConsumer), "MaxWaitingSends")] = (() => TooManyWaitAsync(new PeerOptions { MaxWaitingSends = 3 }), Cut),
+        [(nameof(CloseReason.SlowConsumer), "MaxWaitingSendBytes")] = (() => TooManyWaitAsync(new PeerOptions { MaxWaitingSendBytes = 200_000 }), Cut),
+        [(nameof(CloseReason.Overloaded), "MaxPendingHandshakes")] = (TooManyHandshakesAsync, "Overloaded Remote"),
+        [(nameof(CloseReason.FrameTooLarge), "HTTP")] = (() => InHandshakeAsync([.. "GET / HTTP/1.1\r\n\r\n"u8]), Cut),
+        [(nameof(CloseReason.FrameTooLarge), "SSH")] = (() => InHandshakeAsync([.. "SSH-2.0-x\r\n"u8]), Cut),
+        [(nameof(CloseReason.FrameTooLarge), "TLS")] = (() => InHandshakeAsync([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc]), Cut),
+        [(nameof(CloseReason.FrameTooLarge), "an id map")] = (() => InHandshakeAsync([.. PeerBytes.Init, 0, 1, 0x86, 0xa0]), "FrameTooLarge Remote"),
+        [(nameof(CloseReason.TooManyItems), "MaxDynamicExpansion")] = (() => OnceActiveAsync(
+            RawEnd.Frame(17, [0xdc, 0x75, 0x30, .. Enumerable.Repeat((byte)0x80, 30_000)]), new PeerOptions { MaxDynamicExpansion = 1 }), "TooManyItems Remote"),
+        [(nameof(CloseReason.DuplicateKey), "in the handshake")] = (() => InHandshakeAsync(
+            RawEnd.Frame(0, [0x82, 0xc4, 7, .. "version"u8, 1, 0xc4, 7, .. "version"u8, 1])), "DuplicateKey Remote"),
+        [(nameof(CloseReason.TypeMismatch), "OnDecode threw")] =
+            (() => OnceActiveAsync(RawEnd.Frame(17, 1), packet: new Undecodable(() => new InvalidOperationException())), "TypeMismatch Remote"),
+        [(nameof(CloseReason.BadHandshake), "a version that is no number")] =
+            (() => InHandshakeAsync(RawEnd.Frame(0, [0x81, 0xc4, 7, .. "version"u8, 0xc4, 1, 0x31])), "BadHandshake Remote"),
+        [(nameof(CloseReason.BadHandshake), "an id map without ids")] =
+            (() => InHandshakeAsync([.. PeerBytes.Init, .. RawEnd.Frame(2, [0x81, 0xc4, 5, .. "adapt"u8, 0xc3])]), "BadHandshake Remote"),
+        [(nameof(CloseReason.BadHandshake), "a flag that is none")] =
+            (() => InHandshakeAsync([.. PeerBytes.Init, .. RawEnd.Frame(2, [0x82, 0xc4, 5, .. "adapt"u8, 2, 0xc4, 5, .. "idmap"u8, 0x80])]), "BadHandshake Remote"),
+        [(nameof(CloseReason.UnexpectedPacket), "FINISH first")] = (() => InHandshakeAsync(PeerBytes.Finish), "UnexpectedPacket Remote"),
+        [(nameof(CloseReason.UnexpectedPacket), "INIT twice")] = (() => InHandshakeAsync([.. PeerBytes.Init, .. PeerBytes.Init]), "UnexpectedPacket Remote"),
+        [(nameof(CloseReason.UnexpectedPacket), "before FINISH")] = (() => InHandshakeAsync(
+            [.. PeerBytes.Init, .. PeerBytes.IdMap(true, (Registries.Name, 17)), .. RawEnd.Frame(17, 1)]), "UnexpectedPacket Remote"),
+        [(nameof(CloseReason.UnexpectedPacket), "an id of the protocol's")] = (() => OnceActiveAsync(RawEnd.Frame(15, 1)), "UnexpectedPacket Remote"),
+        [(nameof(CloseReason.IdMapInvalid), "no id")] = (() => InHandshakeAsync(
+            [.. PeerBytes.Init, .. RawEnd.Frame(2, [.. IdMapHead, 0x81, 0xc4, 5, .. "a:one"u8, 0xa1, 0x31])]), "IdMapInvalid Remote"),
+        [(nameof(CloseReason.ReservedId), "a wrong one for a control packet")] = (() => InHandshakeAsync(
+            [.. PeerBytes.Init, .. PeerBytes.BareIdMap(true, ("packetmq:softquit", 7), ("a:one", 17))]), "ReservedId Remote"),
+        [(nameof(CloseReason.NameInvalid), "too long")] = (() => InHandshakeAsync(
+            [.. PeerBytes.Init, .. RawEnd.Frame(2, [.. IdMapHead, 0x81, 0xc5, 1, 0, .. Enumerable.Repeat((byte)0x61, 256), 17])]), "NameInvalid Remote"),
+        [(nameof(CloseReason.NameInvalid), "not printable")] =
+            (() => InHandshakeAsync([.. PeerBytes.Init, .. PeerBytes.IdMap(true, ("a\n", 17))]), "NameInvalid Remote"),
+        [(nameof(CloseReason.InternalError), "no memory")] =
+            (() => OnceActiveAsync(RawEnd.Frame(17, 1), packet: new Undecodable(() => new OutOfMemoryException())), "InternalError Remote"),
+    };
+
     public static TheoryData<string> Reasons { get; } = [.. Causes.Keys];
+
+    public static TheoryData<string, string> Others { get; } = [.. OtherCauses.Keys];
 
     [Theory, MemberData(nameof(Reasons))]
     public async Task Both_ends_see_what_the_table_says(string reason)
     {
-        Ends ends = await Causes[reason]();
-        string[] row = Rows[reason];
-        Assert.Equal(Expected(row[2]), ends.Here is null ? Nothing : $"{Member(ends.Here.Reason)} {ends.Here.Initiator}");
-        string[] there = [Expected(row[3]), .. Initiators().Matches(row[3]).Select(match => $"{reason} {match.Groups[1].Value}")];
-        Assert.Contains(ends.There, there);
+        AssertInTable(reason, await Causes[reason]());
+    }
+
+    [Theory, MemberData(nameof(Others))]
+    public async Task Other_causes_of_a_reason_end_as_the_table_says(string reason, string cause)
+    {
+        (Func<Task<Ends>> act, string there) = OtherCauses[(reason, cause)];
+        Ends ends = await act();
+        Assert.Equal(there, ends.There);
+        AssertInTable(reason, ends);
     }
 
     [Fact]
     public void Every_row_is_caused_and_every_cause_has_a_row() => Assert.Equal(Rows.Keys.Order(), Causes.Keys.Order());
 
+    private static void AssertInTable(string reason, Ends ends)
+    {
+        string[] row = Rows[reason];
+        Assert.Equal(Expected(row[2]), ends.Here is null ? Nothing : $"{Member(ends.Here.Reason)} {ends.Here.Initiator}");
+        string[] there = [.. new[] { Cut, Nothing }.Where(row[3].Contains), Expected(row[3]), .. Initiators().Matches(row[3]).Select(match => $"{reason} {match.Groups[1].Value}")];
+        Assert.Contains(ends.There, there);
+    }
+
     private static string Expected(string cell)
         => Seen().Match(cell) is { Success: true } seen ? $"{seen.Groups[1].Value} {seen.Groups[2].Value}"
             : cell.StartsWith(Cut, StringComparison.Ordinal) ? Cut : Nothing;
-
-    private static string Member(CloseReason reason)
-        => typeof(CloseReason).GetProperties(BindingFlags.Public | BindingFlags.Static).Single(member => reason.Equals(member.GetValue(null))).Name;
-
-    private static string Describe(CloseInfo info)
-        => info.Reason == CloseReason.ConnectionReset ? Cut : $"{Member(info.Reason)} {info.Initiator}";
-
-    private static PeerPair Pair(PeerOptions? options = null, Packet? packet = null, PacketRegistry? registry = null)
-        => new(Transport.TcpIPv4, registry ?? Registries.Server(packet ?? Registries.Sink()), Registries.Client(Registries.Sink()), options);
-
-    private static PacketRegistry Guarded(PacketGuard guard)
-    {
-        var registry = new PacketRegistry();
-        registry.AddPacket(Registries.Name, Registries.Sink(), 17, guard);
-        return registry;
-    }
-
-    private static async Task<Ends> BetweenPeersAsync(Func<Connection, Connection, Task> act)
-    {
-        await using PeerPair pair = Pair();
-        (Connection client, Connection server) = await pair.ConnectAsync();
-        await act(client, server).Soon();
-        return new(await client.Closed.Soon(), Describe(await server.Closed.Soon()));
-    }
-
-    private static async Task<Ends> BetweenStrangersAsync(PacketRegistry server, PacketRegistry client, bool noticedByClient = false)
-    {
-        await using var pair = new PeerPair(Transport.TcpIPv4, server, client);
-        CloseInfo there = (await Assert.ThrowsAsync<ConnectionClosedException>(() => pair.OpenAsync().Soon())).CloseInfo;
-        CloseInfo here = (await pair.ServerRefused.Reader.ReadAsync().Soon()).CloseInfo;
-        return noticedByClient ? new(there, Describe(here)) : new(here.Initiator == CloseInitiator.Local ? here : there, Describe(there));
-    }
-
-    private static async Task<Ends> GenericAsync()
-    {
-        await using var pair = new PeerPair(Transport.Memory, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()));
-        (Connection client, Connection server) = await pair.ConnectAsync();
-        await ((MemoryClient)pair.Client).DisconnectAsync().Soon();
-        return new(await client.Closed.Soon(), Describe(await server.Closed.Soon()));
-    }
-
-    private static async Task<Ends> InHandshakeAsync(byte[] bytes, PeerOptions? options = null)
-    {
-        await using PeerPair pair = Pair(options);
-        await using RawEnd raw = await RawEnd.OpenAsync(pair);
-        await raw.WriteAsync(bytes);
-        string there = await SeeAsync(raw);
-        return new((await pair.ServerRefused.Reader.ReadAsync().Soon()).CloseInfo, there);
-    }
-
-    private static async Task<Ends> OnceActiveAsync(
-        byte[] bytes, PeerOptions? options = null, Packet? packet = null, bool ends = false, Action? before = null, PacketRegistry? registry = null)
-    {
-        await using PeerPair pair = Pair(options, packet, registry);
-        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
-        Connection connection = await pair.NextMadeAsync();
-        before?.Invoke();
-        await raw.WriteAsync(bytes);
-        if (ends)
-            await raw.EndAsync();
-        string there = await SeeAsync(raw);
-        return new(await connection.Closed.Soon(), there);
-    }
-
-    private static async Task<Ends> ResetAsync()
-    {
-        await using PeerPair pair = Pair();
-        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
-        Connection connection = await pair.NextMadeAsync();
-        raw.Abort();
-        return new(await connection.Closed.Soon(), Nothing);
-    }
-
-    private static async Task<Ends> WithTlsAsync(TlsOptions server, TlsOptions client)
-    {
-        await using var meeting = new TlsMeeting(server, client);
-        (CloseInfo there, CloseInfo here) = await meeting.RefusedAsync();
-        return new(here, Describe(there));
-    }
-
-    private static async Task<Ends> TlsRequiredAsync()
-    {
-        await using TlsScene scene = await TlsScene.BeginAsync(Side.Server);
-        using Socket raw = await scene.OpenAsync();
-        await raw.SendAsync("GET / HTTP/1.1\r\n\r\n"u8.ToArray());
-        CloseInfo here = await scene.EndedAsync();
-        Assert.Empty(await TlsScene.ReadToEndAsync(raw));
-        return new(here, Cut);
-    }
-
-    private static async Task<Ends> TruncatedStreamAsync()
-    {
-        await using TlsScene scene = await TlsScene.BeginAsync(Side.Server);
-        using Socket raw = await scene.OpenAsync();
-        await using SslStream ssl = await scene.ShakeHandsAsync(raw, new SslApplicationProtocol("packetmq/1"));
-        await ssl.WriteAsync(WireBytes.Init);
-        raw.Shutdown(SocketShutdown.Send);
-        return new(await scene.EndedAsync(), Nothing);
-    }
-
-    private static async Task<Ends> UnreachableAsync()
-    {
-        await using var client = new Client(Registries.Client(Registries.Sink()));
-        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        taken.Bind(new IPEndPoint(IPAddress.Loopback, 0)); // bound, but nobody listens
-        return new((await Assert.ThrowsAsync<ConnectionClosedException>(() => client.ConnectAsync(taken.LocalEndPoint!).Soon())).CloseInfo, Nothing);
-    }
-
-    private static async Task<Ends> AuthenticationFailedAsync()
-    {
-        await using PeerPair pair = Pair(new PeerOptions { Authenticate = (_, _) => new(AuthenticationResult.Refuse("no")) });
-        CloseInfo there = (await Assert.ThrowsAsync<ConnectionClosedException>(() => pair.OpenAsync().Soon())).CloseInfo;
-        return new((await pair.ServerRefused.Reader.ReadAsync().Soon()).CloseInfo, Describe(there));
-    }
-
-    private static async Task<Ends> HandshakeTimeoutAsync()
-    {
-        var time = new WatchedTime();
-        await using PeerPair pair = Pair(new PeerOptions { TimeProvider = time });
-        await using RawEnd raw = await RawEnd.OpenAsync(pair);
-        Assert.NotNull(await raw.ReadFrameAsync());
-        time.Beat(10);
-        string there = await SeeAsync(raw);
-        return new((await pair.ServerRefused.Reader.ReadAsync().Soon()).CloseInfo, there);
-    }
-
-    private static async Task<Ends> StalledFrameAsync()
-    {
-        var time = new WatchedTime();
-        await using PeerPair pair = Pair(new PeerOptions { TimeProvider = time });
-        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
-        Connection connection = await pair.NextMadeAsync();
-        await raw.WriteAsync(0, 0);
-        await Bounded.UntilAsync(() => connection.IncompleteBytes == 2);
-        time.Beat(6);
-        string there = await SeeAsync(raw);
-        return new(await connection.Closed.Soon(), there);
-    }
-
-    private static async Task<Ends> SlowConsumerAsync()
-    {
-        var time = new WatchedTime();
-        await using PeerPair pair = Pair(new PeerOptions { TimeProvider = time });
-        await using RawEnd raw = await RawEnd.ConnectAsync(pair);
-        Connection connection = await pair.NextMadeAsync();
-        Task[] sends = [.. Enumerable.Range(0, 100).Select(_ => connection.SendAsync(Registries.Name, new byte[90_000]).AsTask())];
-        await Bounded.UntilAsync(() =>
-        {
-            time.Advance(TimeSpan.FromSeconds(1));
-            return connection.Closed.IsCompleted;
-        });
-        await Assert.ThrowsAsync<ConnectionClosedException>(() => Task.WhenAll(sends).Soon());
-        return new(await connection.Closed.Soon(), await SeeAsync(raw));
-    }
-
-    private static async Task<Ends> OverloadedAsync()
-    {
-        await using PeerPair pair = Pair(new PeerOptions { MaxConnections = 1 });
-        await pair.ConnectAsync();
-        CloseInfo there = (await Assert.ThrowsAsync<ConnectionClosedException>(() => pair.OpenAsync().Soon())).CloseInfo;
-        Assert.Equal((1L, 0), (pair.Server.TurnedAwayConnections, pair.ServerRefused.Reader.Count));
-        return new(null, Describe(there));
-    }
-
-    // What a peer would make of what it gets.
-    private static async Task<string> SeeAsync(RawEnd raw)
-    {
-        try
-        {
-            CloseReason? reason = await raw.ReadSoftQuitAsync();
-            await raw.EndAsync();
-            return reason is { } told ? $"{Member(told)} {CloseInitiator.Remote}" : Nothing;
-        }
-        catch (IOException)
-        {
-            return Cut;
-        }
-    }
 
     [GeneratedRegex(@"^`(\w+)` \(`(\w+)`")]
     private static partial Regex Seen();
 
     [GeneratedRegex("`(Local|Remote|Transport)`")]
     private static partial Regex Initiators();
-
-    /// <param name="Here">How it ended where the cause was noticed; null: it never began.</param>
-    /// <param name="There">What the other side saw.</param>
-    private sealed record Ends(CloseInfo? Here, string There);
-
-    private sealed class BrokenClock : TimeProvider
-    {
-        public bool IsBroken { get; set; }
-
-        public override DateTimeOffset GetUtcNow() => IsBroken ? throw new InvalidOperationException() : base.GetUtcNow();
-    }
 }
