@@ -140,4 +140,38 @@ public sealed class AcceptorTests
             return MemoryConnection.CreatePair().First;
         }
     }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_lack_of_memory_does_not_end_the_loop(bool whenAccepting)
+    {
+        var time = new WatchedTime();
+        var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        int attempts = 0;
+        Task pausing = time.NextTimerAsync(TimeSpan.FromMilliseconds(10));
+        await using var acceptor = new Acceptor(
+            new IPEndPoint(IPAddress.Loopback, 1), AcceptAsync, new MemoryStream(), Begin, time, new FakeLogger(new FakeLogCollector()));
+        await pausing;
+        time.Advance(TimeSpan.FromMilliseconds(10));
+        await begun.Task.Soon();
+
+        async ValueTask<TransportConnection> AcceptAsync(CancellationToken cancellationToken)
+        {
+            int attempt = Interlocked.Increment(ref attempts);
+            if (whenAccepting && attempt == 1)
+                throw new OutOfMemoryException();
+            if (attempt > 2)
+                await Task.Delay(Timeout.Infinite, cancellationToken);
+            return MemoryConnection.CreatePair().First;
+        }
+
+        Connection? Begin(TransportConnection transport)
+        {
+            if (Volatile.Read(ref attempts) == 1)
+                throw new OutOfMemoryException();
+            begun.TrySetResult();
+            return null;
+        }
+    }
 }

@@ -94,6 +94,30 @@ public sealed class BufferBudgetTests
             account.Close();
     }
 
+    [Fact]
+    public async Task New_connections_are_turned_away_before_the_biggest_is_closed()
+    {
+        await using var pair = new PeerPair(
+            Transport.TcpIPv4, Registries.Server(Registries.Sink()), Registries.Client(Registries.Sink()),
+            new PeerOptions { MaxTotalBufferedBytes = BufferBudget.Total + 80_000_000, MaxConnections = 3 });
+        (Connection small, _) = await pair.ConnectAsync();
+        (Connection big, Connection served) = await pair.ConnectAsync();
+        long limit = (long)pair.Server.Options.MaxTotalBufferedBytes!;
+
+        served.CountBytes(limit - (limit / 16) - BufferBudget.Total);
+        CloseInfo refusal = (await Assert.ThrowsAsync<ConnectionClosedException>(() => pair.OpenAsync().Soon())).CloseInfo;
+        Assert.Equal((CloseReason.Overloaded, CloseInitiator.Remote), (refusal.Reason, refusal.Initiator));
+        Assert.Equal(1, pair.Server.TurnedAwayConnections);
+        Assert.Equal((ConnectionState.Active, ConnectionState.Active), (small.State, served.State));
+
+        served.CountBytes(limit / 8);
+        CloseInfo end = await served.Closed.Soon();
+        Assert.Equal((CloseReason.Overloaded, CloseInitiator.Local), (end.Reason, end.Initiator));
+        Assert.Equal(CloseReason.ConnectionReset, (await big.Closed.Soon()).Reason);
+        await pair.ConnectAsync();
+        Assert.Equal(ConnectionState.Active, small.State);
+    }
+
     [Theory]
     [InlineData(Transport.TcpIPv4)]
     [InlineData(Transport.Unix)]

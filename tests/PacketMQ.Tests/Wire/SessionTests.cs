@@ -135,6 +135,16 @@ public sealed class SessionTests
     }
 
     [Fact]
+    public void Who_is_not_approved_may_send_no_larger_frames_than_an_id_map()
+    {
+        var session = new Session(Server, new SessionLimits { MaxIdMapFrameBytes = 500 }, needsApproval: true);
+        var output = new ArrayBufferWriter<byte>();
+        var input = new ReadOnlySequence<byte>((byte[])[.. PeerBytes.Init, 0, 0, 1, 0xf5]);
+        Assert.True(session.TryRead(ref input, output, out _));
+        AssertRefused(() => session.TryRead(ref input, output, out _), CloseReason.FrameTooLarge);
+    }
+
+    [Fact]
     public void The_limit_of_a_frame_is_that_of_the_state_it_comes_in()
     {
         var limits = new SessionLimits { MaxHandshakeFrameBytes = 64, MaxIdMapFrameBytes = 500, MaxFrameBytes = 99_999 };
