@@ -79,14 +79,16 @@ internal sealed class SocketConnection : TransportConnection
 
     /// <summary>
     /// A peer that vanished without a farewell is noticed by the kernel: an idle one by the probes, one that leaves our bytes
-    /// unacknowledged by the user time-out (which the probes alone don't cover, as they wait for the retransmissions).
+    /// unacknowledged by the user time-out (which the probes alone don't cover, as they wait for the retransmissions). On Linux the user
+    /// time-out also says when the probes give up, so that the number of them counts only elsewhere. The worst case is a side that only
+    /// listens and whose acknowledgements get lost: its probes begin when the other side has given up, and both together may take 60 s.
     /// </summary>
     private static void PrepareTcp(Socket socket)
     {
         socket.NoDelay = true;
         socket.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive, true);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 30);
-        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 10);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime, 15);
+        socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval, 5);
         socket.SetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount, 3);
         if (OperatingSystem.IsLinux())
         {

@@ -179,8 +179,8 @@ public sealed class SocketConnectionTests
         right.Dispose();
         Assert.True(left.NoDelay);
         Assert.Equal(1, left.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.KeepAlive));
-        Assert.Equal(30, left.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime));
-        Assert.Equal(10, left.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval));
+        Assert.Equal(15, left.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime));
+        Assert.Equal(5, left.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval));
         Assert.Equal(3, left.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount));
         if (OperatingSystem.IsLinux())
         {
