@@ -61,9 +61,10 @@ public sealed record TlsOptions
 
     /// <summary>
     /// How many of a peer's TLS handshakes may compute at the same time; the others wait their turn, and one that waits for the network
-    /// takes no place. Default: twice the number of processors.
+    /// takes no place. Each computes on a thread of its own, which calls the callbacks of these options too, and which ends when there is
+    /// nothing to do. Default: the number of processors.
     /// </summary>
-    public int MaxConcurrentHandshakes { get; init; } = 2 * Environment.ProcessorCount;
+    public int MaxConcurrentHandshakes { get; init; } = Environment.ProcessorCount;
 
     internal void Validate()
     {

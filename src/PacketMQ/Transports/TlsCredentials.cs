@@ -3,7 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace PacketMQ.Transports;
 
-/// <summary>What all TLS connections of one peer have in common: its options, and the places for handshakes.</summary>
+/// <summary>What all TLS connections of one peer have in common: its options, and the threads for handshakes.</summary>
 internal sealed class TlsCredentials(TlsOptions options)
 {
     private static readonly TimeSpan RevocationTimeout = TimeSpan.FromSeconds(5);
@@ -11,7 +11,7 @@ internal sealed class TlsCredentials(TlsOptions options)
     // A copy: whoever changes the collection later changes nothing here.
     private readonly X509Certificate2Collection? _roots = options.TrustedRoots is { } roots ? [.. roots] : null;
 
-    public SemaphoreSlim Places { get; } = new(options.MaxConcurrentHandshakes);
+    public TlsThreads Threads { get; } = new(options.MaxConcurrentHandshakes);
 
     public bool RequiresClientCertificate => options.RequireClientCertificate;
 

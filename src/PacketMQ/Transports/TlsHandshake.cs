@@ -21,7 +21,7 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
 
     public async Task<TlsDetails> RunAsync(SslStream ssl, SocketStream stream)
     {
-        var turn = new TlsTurn(credentials.Places);
+        var turn = new TlsTurn(credentials.Threads);
         stream.Turn = turn;
         try
         {
@@ -54,6 +54,7 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
         {
             turn.End();
             stream.Turn = null;
+            await Task.Yield(); // to the thread pool, where all the rest of the connection runs
         }
     }
 

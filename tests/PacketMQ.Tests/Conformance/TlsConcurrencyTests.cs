@@ -1,6 +1,10 @@
+using System.Collections.Concurrent;
+using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Cryptography.X509Certificates;
 using PacketMQ.Tests.Support;
+using PacketMQ.Transports;
 
 namespace PacketMQ.Tests.Conformance;
 
@@ -63,5 +67,53 @@ public sealed class TlsConcurrencyTests
 
         await Task.WhenAll(connecting).Soon();
         Assert.Equal(2, Volatile.Read(ref most));
+    }
+
+    [Fact]
+    public async Task Handshakes_compute_on_threads_of_their_own_and_the_rest_runs_in_the_thread_pool()
+    {
+        var computing = new ConcurrentQueue<Thread>();
+        bool Note(X509Certificate2 certificate)
+        {
+            computing.Enqueue(Thread.CurrentThread);
+            return true;
+        }
+
+        (TransportConnection left, TransportConnection right) = await Transports.SocketPair.ConnectAsync(new IPEndPoint(IPAddress.Loopback, 0));
+        await using var client = new TlsConnection(
+            (SocketConnection)left, new TlsHandshake(new TlsCredentials(TestTls.ForClients with { ValidateCertificate = Note }), TestTls.HostName));
+        await using var server = new TlsConnection(
+            (SocketConnection)right, new TlsHandshake(new TlsCredentials(TestTls.ForServers with { ValidateCertificate = Note }), targetHost: null));
+        Thread[] opened = await Task.WhenAll(Task.Run(() => OpenAsync(client)), Task.Run(() => OpenAsync(server))).Soon();
+        Assert.Equal(2, computing.Count);
+        Assert.All(computing, thread => Assert.False(thread.IsThreadPoolThread));
+        Assert.All(opened, thread => Assert.True(thread.IsThreadPoolThread));
+
+        static async Task<Thread> OpenAsync(TlsConnection connection)
+        {
+            await connection.OpenAsync().ConfigureAwait(false);
+            return Thread.CurrentThread;
+        }
+    }
+
+    [Fact]
+    public async Task Turns_come_in_order_and_the_threads_go_when_nobody_comes()
+    {
+        var threads = new TlsThreads(most: 1);
+        var come = new List<int>();
+        await Task.WhenAll(Enumerable.Range(0, 100).Select(TakeTurnAsync)).Soon();
+        Assert.Equal(Enumerable.Range(0, 100), come);
+        Assert.Equal(1, threads.Count);
+        await Bounded.UntilAsync(() => threads.Count == 0);
+        await TakeTurnAsync(100).Soon();
+
+        async Task TakeTurnAsync(int number)
+        {
+            var turn = new TlsTurn(threads);
+            await turn.BeginAsync().ConfigureAwait(false);
+            come.Add(number); // one thread: one at a time
+            turn.End();
+            await Task.Yield();
+        }
     }
 }
