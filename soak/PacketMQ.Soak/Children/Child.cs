@@ -19,6 +19,7 @@ internal static class Child
             "flood" => FloodChild.RunAsync(server),
             "server" => ServerChild.RunAsync(server.Port),
             "tls-flood" => TlsFloodChild.RunAsync(server),
+            "sink" => SinkChild.RunAsync(numbers[0]),
             "probe" => ProbeChild.RunAsync(server, numbers is [int count] ? count : 10),
             "halfopen" => HalfOpenChild.RunAsync(),
             _ => throw new ArgumentException($"There is no child '{args[0]}'."),

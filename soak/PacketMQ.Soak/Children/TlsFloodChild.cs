@@ -21,7 +21,12 @@ internal static class TlsFloodChild
         Child.Answer("ready");
         while (await Child.CommandAsync().ConfigureAwait(false) is { } command)
         {
-            if (command == "capacity")
+            if (command.StartsWith("at ", StringComparison.Ordinal))
+            {
+                server = new IPEndPoint(server.Address, int.Parse(command[3..], CultureInfo.InvariantCulture));
+                Child.Answer("");
+            }
+            else if (command == "capacity")
                 Child.Answer((await MeasureCapacityAsync(server, hello).ConfigureAwait(false)).ToString("0", CultureInfo.InvariantCulture));
             else
                 Child.Answer(await FloodAsync(server, hello, double.Parse(command[3..], CultureInfo.InvariantCulture)).ConfigureAwait(false));
@@ -54,46 +59,62 @@ internal static class TlsFloodChild
         return answered / Stopwatch.GetElapsedTime(begun).TotalSeconds;
     }
 
+    // Without a task, a timer or an exception for each: the flood shall cost the server's machine as little as it can.
     private static async Task<string> FloodAsync(IPEndPoint server, byte[] hello, double perSecond)
     {
-        var all = new List<Task>();
+        var open = new Queue<(Socket Socket, long Since)>(); // said hello, or about to
+        int begun = 0;
         int failures = 0;
         int answers = 0;
-        long begun = Stopwatch.GetTimestamp();
-        while (Stopwatch.GetElapsedTime(begun) < FloodFor)
+        var connecting = new Queue<Socket>();
+        byte[] answer = new byte[4_096];
+        TimeSpan processor = Environment.CpuUsage.TotalTime;
+        long start = Stopwatch.GetTimestamp();
+        while (Stopwatch.GetElapsedTime(start) < FloodFor)
         {
-            int due = (int)(Stopwatch.GetElapsedTime(begun).TotalSeconds * perSecond);
-            while (all.Count < due)
-                all.Add(SayHelloAsync());
+            int due = (int)(Stopwatch.GetElapsedTime(start).TotalSeconds * perSecond);
+            for (; begun < due; begun++)
+                Begin();
+            while (connecting.TryDequeue(out Socket? socket))
+            {
+                socket.Send(hello, SocketFlags.None, out SocketError error);
+                if (error != SocketError.Success)
+                    failures++;
+            }
+
+            while (open.TryPeek(out var oldest) && Stopwatch.GetElapsedTime(oldest.Since).TotalSeconds > 1)
+                End();
             await Task.Delay(2).ConfigureAwait(false);
         }
 
-        await Task.WhenAll(all).ConfigureAwait(false);
-        return $"{all.Count} hellos, {answers} of them answered, {failures} closed or not sent";
+        TimeSpan used = Environment.CpuUsage.TotalTime - processor;
+        while (open.Count > 0)
+            End();
+        return string.Create(
+            CultureInfo.InvariantCulture, $"{begun} hellos, {answers} of them answered, {failures} not sent; {used.TotalSeconds / FloodFor.TotalSeconds:0.00} processors for them");
 
-        async Task SayHelloAsync()
+        void Begin()
         {
-            using Socket socket = ResetSockets.New();
-            using var second = new CancellationTokenSource(1_000);
-            byte[] answer = new byte[64];
+            Socket socket = ResetSockets.New();
             try
             {
-                await socket.ConnectAsync(server, second.Token).ConfigureAwait(false);
-                await socket.SendAsync(hello, second.Token).ConfigureAwait(false);
-                if (await socket.ReceiveAsync(answer, second.Token).ConfigureAwait(false) > 0)
-                    Interlocked.Increment(ref answers);
-                else
-                    Interlocked.Increment(ref failures);
-                await Task.Delay(Timeout.Infinite, second.Token).ConfigureAwait(false);
+                socket.Connect(server); // within the machine that takes no time, unless the backlog is full
+                connecting.Enqueue(socket);
+                open.Enqueue((socket, Stopwatch.GetTimestamp()));
             }
             catch (SocketException)
             {
-                Interlocked.Increment(ref failures);
+                socket.Dispose();
+                failures++;
             }
-            catch (OperationCanceledException)
-            {
-                // Its second is over.
-            }
+        }
+
+        void End()
+        {
+            using Socket socket = open.Dequeue().Socket;
+            socket.Blocking = false;
+            if (socket.Receive(answer, SocketFlags.None, out SocketError error) > 0 && error == SocketError.Success)
+                answers++;
         }
     }
 
