@@ -263,10 +263,10 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
     /// <summary>The connection's number and other end.</summary>
     public override string ToString() => $"connection {Id} to {PrintableText.Of(RemoteEndPoint) ?? "an unnamed end"}";
 
-    /// <summary>Whether the end is decided.</summary>
     /// <summary>How it ends, once that is decided.</summary>
     internal ref CloseDecision Decision => ref _decision;
 
+    /// <summary>Whether the end is decided.</summary>
     internal bool IsEnding => _decision.Request is not null;
 
     internal bool IsRunningCurrentCode => Current.Value == this;

@@ -252,7 +252,7 @@ public abstract class Peer : IAsyncDisposable
     /// Stops for good: takes no more connections, softquits all with <see cref="CloseReason.Shutdown"/> and waits for their ends. In a
     /// handler or callback of one of them, which has to return first, it completes at once; <see cref="RunAsync"/> tells the end.
     /// </summary>
-    /// <param name="cancellationToken">Cuts what has not ended by then.</param>
+    /// <param name="cancellationToken">Cuts what has not ended by then. Cancelled before the call, it cuts all, as <see cref="CloseReason.Aborted"/>.</param>
     public async Task StopAsync(CancellationToken cancellationToken = default)
     {
         _connections.Close();
@@ -293,21 +293,20 @@ public abstract class Peer : IAsyncDisposable
         CloseInfo? noRoom = Admission.TryEnter(transport.RemoteEndPoint, isIncoming, out Admission.Seat seat);
         if (noRoom is null)
         {
+            bool isAdded = false;
             try
             {
                 connection = new Connection(this, _connections.TakeId(), transport, seat, isIncoming) { MemoryServer = memoryServer };
+                isAdded = _connections.TryAdd(connection);
             }
-            catch (OutOfMemoryException)
+            finally
             {
-                seat.Leave();
-                throw;
+                if (!isAdded)
+                    seat.Leave(); // it has stopped, or there is no memory
             }
 
-            if (!_connections.TryAdd(connection))
-            {
-                seat.Leave();
+            if (!isAdded)
                 connection = null;
-            }
         }
 
         if (connection is null)

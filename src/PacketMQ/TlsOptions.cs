@@ -8,8 +8,8 @@ namespace PacketMQ;
 /// self-signed one, put it into <see cref="TrustedRoots"/>.
 /// </summary>
 /// <remarks>
-/// Callbacks are called on pool threads, for several connections at once, in the middle of the handshake: they must return soon. One that
-/// throws refuses the connection.
+/// Callbacks are called in the middle of the handshake, for several connections at once, on the threads that handshakes compute on
+/// (<see cref="MaxConcurrentHandshakes"/>), or on pool threads in want of them: they must return soon. One that throws refuses the connection.
 /// </remarks>
 public sealed record TlsOptions
 {
@@ -61,10 +61,10 @@ public sealed record TlsOptions
 
     /// <summary>
     /// How many of a peer's TLS handshakes may compute at the same time; the others wait their turn, and one that waits for the network
-    /// takes no place. Each computes on a thread of its own, which calls the callbacks of these options too, and which ends when there is
-    /// nothing to do. Default: the number of processors.
+    /// takes no place. Each computes on a thread of its own, which calls the callbacks of these options and waits for look-ups of revocation too,
+    /// and which ends when there is nothing to do. Default: the number of processors, but at least 2.
     /// </summary>
-    public int MaxConcurrentHandshakes { get; init; } = Environment.ProcessorCount;
+    public int MaxConcurrentHandshakes { get; init; } = Math.Max(2, Environment.ProcessorCount);
 
     internal void Validate()
     {

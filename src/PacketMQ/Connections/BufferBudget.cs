@@ -36,7 +36,6 @@ internal sealed class BufferBudget(long? limit, RepeatedLog repeated, ILogger lo
 
     private bool IsShutTooLong => Volatile.Read(ref _ticksShut) > MostTicksShut;
 
-
     /// <summary>Called by an account whose holdings change.</summary>
     public void Count(BufferAccount account, long change, bool isFirst)
     {

@@ -37,8 +37,14 @@ internal sealed class ConnectionLoop(
     /// <summary>Who the other side is, if the application has found out.</summary>
     public ClaimsPrincipal? User => _authentication?.User;
 
-    /// <summary>How many bytes of an incomplete frame have arrived, or of a TLS record around it; 0 while there is none. Read by the heartbeat.</summary>
-    public long IncompleteBytes => Volatile.Read(ref _handler) is null ? _received.Left + transport.IncompleteBytes : 0; // while nothing is read, none can stall
+    /// <summary>
+    /// How many bytes of an incomplete frame have arrived, or of a TLS record around it; 0 while there is none, or nothing is read: then none can
+    /// stall. Read by the heartbeat.
+    /// </summary>
+    public long IncompleteBytes => IsHandling ? 0 : _received.Left + transport.IncompleteBytes;
+
+    /// <summary>Whether what has arrived is being handled, on a blocked thread perhaps, so that nothing more is read. Read by the heartbeat.</summary>
+    public bool IsHandling => _received.IsHeld || Volatile.Read(ref _handler) is not null;
 
     /// <summary>Whether they include some of a frame. Read by the heartbeat.</summary>
     public bool IsFrameIncomplete => _received.Left > 0;

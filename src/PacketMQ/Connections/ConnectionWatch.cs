@@ -42,7 +42,8 @@ internal struct ConnectionWatch(TimeProvider time)
         {
             loop.NoticeSlowHandler();
             sendQueue.UncorkForBlockedLoop();
-            CountUnpooledBytes(connection);
+            if (!loop.IsHandling)
+                CountUnpooledBytes(connection);
             CheckReceiveRate(connection, loop, options);
             CheckSending(connection, options);
         }
@@ -73,7 +74,7 @@ internal struct ConnectionWatch(TimeProvider time)
         }
     }
 
-    // What comes and goes between two heartbeats is not worth counting.
+    // What comes and goes between two heartbeats is not worth counting, nor what a handler leaves unread for a while.
     private void CountUnpooledBytes(Connection connection)
     {
         int bytes = connection.UnpooledBytes;
@@ -103,6 +104,13 @@ internal struct ConnectionWatch(TimeProvider time)
         if (elapsed < options.MinReceiveRateGracePeriod)
             return;
         double rate = (bytes - _receiving.Bytes) / elapsed.TotalSeconds;
+        if (rate < 0 && !_receiving.IsDoubted)
+        {
+            // A TLS record may just be between the network and the loop; then the next heartbeat sees it.
+            _receiving = _receiving with { IsDoubted = true };
+            return;
+        }
+
         if (rate < minimum)
         {
             string what = loop.IsFrameIncomplete ? "frame" : "TLS record";
@@ -134,7 +142,7 @@ internal struct ConnectionWatch(TimeProvider time)
     }
 
     /// <summary>How much of an incomplete frame had arrived, and when.</summary>
-    private sealed record ReceiveWindow(long Frame, long Bytes, TimeSpan Begun);
+    private sealed record ReceiveWindow(long Frame, long Bytes, TimeSpan Begun, bool IsDoubted = false);
 
     /// <summary>How far sending had come, and when that was first seen.</summary>
     private sealed record SendWindow(long Progress, TimeSpan Seen);

@@ -7,20 +7,25 @@ namespace PacketMQ.Connections;
 /// What has arrived on one connection. The bytes of the last read are ours to look at until the reader is advanced; those of a handler that
 /// still runs are kept while more is read behind them.
 /// </summary>
-/// <remarks>A mutable struct: keep it in a field that is not readonly. Its loop's own, but for <see cref="Left"/>.</remarks>
+/// <remarks>
+/// A mutable struct: keep it in a field that is not readonly. Its loop's own, but for <see cref="Left"/> and <see cref="IsHeld"/>.
+/// </remarks>
 internal struct ReceivedBytes(PipeReader input)
 {
     // Who sends as fast as we read never lets a read wait: after so many bytes the other connections get their turn.
     private const int FairShare = 1_024 * 1_024;
 
     private ReadResult _read; // the last one
-    private bool _isHeld;
+    private volatile bool _isHeld;
     private SequencePosition _keptStart;
     private long _left;
     private long _turn; // how many bytes came without a wait
 
     /// <summary>How many bytes of an incomplete frame were left when the reader was advanced. Read by the heartbeat.</summary>
     public long Left => Volatile.Read(ref _left);
+
+    /// <summary>Whether what was read is being looked at, so that nothing is read meanwhile. Read by the heartbeat.</summary>
+    public readonly bool IsHeld => _isHeld;
 
     /// <summary>The bytes of the last read.</summary>
     public readonly ReadOnlySequence<byte> All => _read.Buffer;

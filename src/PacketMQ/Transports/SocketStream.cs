@@ -21,6 +21,7 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
     private int _firstCount;
     private TlsRecords _records;
     private volatile bool _isRecordBuffered;
+    private bool _isFirstOfWait;
 
     /// <summary>The first four bytes that came, big-endian; they tell what the other side speaks.</summary>
     public uint FirstBytes { get; private set; }
@@ -40,8 +41,14 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
     /// <summary>How many bytes of a record have been received whose rest has not arrived. From any thread.</summary>
     public int IncompleteBytes => _records.IncompleteBytes;
 
-    /// <summary>Whether the SslStream may have received bytes in a buffer of its own: it waits without one only when it has none. From any thread.</summary>
+    /// <summary>
+    /// Whether the SslStream may hold a buffer of its own: from a receive into it, until one of its waits begins with neither a record nor a
+    /// part of one. From any thread.
+    /// </summary>
     public bool IsRecordBuffered => _isRecordBuffered;
+
+    /// <summary>Whether what comes has to be records of TLS; not once nobody looks at it any more.</summary>
+    public bool FollowsRecords { get; set; } = true;
 
     /// <summary>During the handshake: the turn that is given up while the stream waits for the network.</summary>
     public TlsTurn? Turn { get; set; }
@@ -68,7 +75,11 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
 
     public override ValueTask<int> ReadAsync(Memory<byte> buffer, CancellationToken cancellationToken = default)
     {
-        _isRecordBuffered = !buffer.IsEmpty;
+        if (!buffer.IsEmpty)
+            _isRecordBuffered = true;
+        else if (_isFirstOfWait && _records.IncompleteBytes == 0)
+            _isRecordBuffered = false;
+        _isFirstOfWait = false;
         return !buffer.IsEmpty && TryReceive(buffer.Span, out int count) ? new ValueTask<int>(count) : WaitAndReceiveAsync(buffer, cancellationToken);
     }
 
@@ -79,6 +90,9 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
         Keep(buffer.Span);
         return default;
     }
+
+    /// <summary>The SslStream is asked to wait. If it asks for bytes without a buffer first, it has no whole record.</summary>
+    public void BeginWait() => _isFirstOfWait = true;
 
     /// <summary>
     /// From here to <see cref="EndGathering"/> records wait for each other, if <paramref name="plainBytes"/> make more than one: a system call
@@ -198,7 +212,8 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
             HasEnded = true;
         }
 
-        _records.Take(buffer[..count]);
+        if (FollowsRecords)
+            _records.Take(buffer[..count]);
         for (int i = 0; _firstCount < sizeof(uint) && i < count; i++)
             (FirstBytes, _firstCount) = (FirstBytes | ((uint)buffer[i] << (24 - (8 * _firstCount))), _firstCount + 1);
         return true;

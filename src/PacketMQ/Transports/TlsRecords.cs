@@ -5,13 +5,19 @@ namespace PacketMQ.Transports;
 /// length of what follows, 2, big-endian), so that it shows from outside whether one has begun and not ended.
 /// </summary>
 /// <remarks>
-/// A mutable struct: keep it in a field that is not readonly. The reader's own, but for <see cref="IncompleteBytes"/>. For a stream that is no
-/// TLS the figures mean nothing; then the handshake fails.
+/// A mutable struct: keep it in a field that is not readonly. The reader's own, but for <see cref="IncompleteBytes"/>. What is no TLS from its
+/// first byte on is left to the SslStream, which finds out in the handshake.
 /// </remarks>
 internal struct TlsRecords
 {
     private const int HeaderBytes = 5;
     private const int LengthBytes = 2;
+
+    // Of a ciphertext of TLS 1.2, which is the longest (RFC 5246 section 6.2.3). An SslStream makes room for any length that it reads.
+    private const int LongestRecord = (16 * 1024) + 2_048;
+
+    private const byte Handshake = 0x16;
+    private const byte MajorVersion = 3;
 
     // The very first may be a hello as SSL 2 had it: a header of a length only, with the highest bit set.
     private const byte OldHello = 0x80;
@@ -20,15 +26,18 @@ internal struct TlsRecords
     private int _headerBytes;
     private int _length; // of what follows the header, as far as that has come
     private bool _isBehindFirst;
+    private bool _isChecked;
+    private string? _fault;
 
     /// <summary>How many bytes of a record have arrived whose rest has not; 0: none has begun. From any thread.</summary>
     public readonly int IncompleteBytes => Volatile.Read(in _arrived);
 
     /// <summary>These bytes have arrived.</summary>
+    /// <exception cref="InvalidDataException">They are no records of TLS, or were none before.</exception>
     public void Take(ReadOnlySpan<byte> bytes)
     {
         int arrived = _arrived;
-        while (!bytes.IsEmpty)
+        while (!bytes.IsEmpty && _fault is null)
         {
             if (arrived == 0)
                 Begin(bytes[0]);
@@ -37,6 +46,10 @@ internal struct TlsRecords
                 count = Math.Min(bytes.Length, _headerBytes + _length - arrived);
             else if (arrived >= _headerBytes - LengthBytes)
                 _length = (_length << 8) | (arrived == 0 ? bytes[0] & ~OldHello : bytes[0]);
+            else if (_isChecked && arrived == 1 && bytes[0] != MajorVersion)
+                _fault = $"A TLS record has the version {bytes[0]}.x; there is only {MajorVersion}.x.";
+            if (_isChecked && _length > LongestRecord)
+                _fault = $"A TLS record says that {_length} bytes follow; the longest has {LongestRecord}.";
             arrived += count;
             bytes = bytes[count..];
             if (arrived >= _headerBytes && arrived == _headerBytes + _length)
@@ -44,11 +57,14 @@ internal struct TlsRecords
         }
 
         Volatile.Write(ref _arrived, arrived);
+        if (_fault is not null)
+            throw new InvalidDataException(_fault);
     }
 
     private void Begin(byte first)
     {
         _headerBytes = !_isBehindFirst && first >= OldHello ? LengthBytes : HeaderBytes;
+        _isChecked = _isBehindFirst || first == Handshake;
         _isBehindFirst = true;
         _length = 0;
     }

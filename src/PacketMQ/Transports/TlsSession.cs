@@ -69,7 +69,11 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
             if (!_isOpen)
                 await IgnoreBytesAsync(wake).ConfigureAwait(false);
             else if (!_hasEnded)
+            {
+                stream.BeginWait();
                 await ssl.ReadAsync(Memory<byte>.Empty, wake).ConfigureAwait(false);
+            }
+
             return 0;
         }
         catch (OperationCanceledException) when (wake.IsCancellationRequested)
@@ -252,6 +256,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
     // that the reader's owner decides how much of it is enough, and gives others their turn.
     private async ValueTask IgnoreBytesAsync(CancellationToken wake)
     {
+        stream.FollowsRecords = false;
         if (_ignoredBytes == 0 && !stream.HasEnded)
             _ignoredBytes = await stream.ReadAsync(Ignored, wake).ConfigureAwait(false);
     }

@@ -1,7 +1,9 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace PacketMQ.Transports;
 
 /// <summary>
-/// The threads on which TLS handshakes compute, as many as may at the same time; who comes first goes first. In the thread pool a
+/// The threads on which one peer's TLS handshakes compute, as many as may at the same time; who comes first goes first. In the thread pool a
 /// flood of strangers would stand before what established connections have to do; between threads the system shares the processors. There
 /// is no thread while there are no handshakes.
 /// </summary>
@@ -10,12 +12,19 @@ internal sealed class TlsThreads(int most)
     // To start a thread costs a tenth of a handshake, and the next one mostly comes soon.
     private const int PatienceMilliseconds = 1_000;
 
+    private static int _inProcess;
+
     private readonly object _gate = new(); // guards the rest; not a Lock, because threads wait at it
-    private readonly Queue<TlsTurn> _waiting = new();
+    private TlsTurn? _first; // who waits: linked, because to wait must take no memory
+    private TlsTurn? _last;
+    private int _waiting;
     private int _threads;
     private int _idle;
 
-    /// <summary>How many threads there are.</summary>
+    /// <summary>A process with many peers has no more threads than that; from there on its thread pool stands in.</summary>
+    public static int MostInProcess { get; } = 64 * Environment.ProcessorCount;
+
+    /// <summary>How many threads there are, with those of the pool that stand in.</summary>
     public int Count
     {
         get
@@ -25,13 +34,18 @@ internal sealed class TlsThreads(int most)
         }
     }
 
-    /// <summary>Lets the turn come.</summary>
+    /// <summary>Lets the turn come. It never fails: where it is called from, that would end the process.</summary>
     public void Add(TlsTurn turn)
     {
         lock (_gate)
         {
-            _waiting.Enqueue(turn);
-            if (_waiting.Count <= _idle)
+            if (_last is null)
+                _first = turn;
+            else
+                _last.Next = turn;
+            _last = turn;
+            _waiting++;
+            if (_waiting <= _idle)
             {
                 Monitor.Pulse(_gate);
                 return;
@@ -45,17 +59,44 @@ internal sealed class TlsThreads(int most)
         Start();
     }
 
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The system has its reasons; the turn waits for the next one's thread.")]
     private void Start()
     {
         try
         {
-            new Thread(() => Run(PatienceMilliseconds)) { IsBackground = true, Name = "PacketMQ TLS" }.UnsafeStart();
+            if (!TryStartThread())
+                ThreadPool.UnsafeQueueUserWorkItem(static threads => threads.Run(patience: 0), this, preferLocal: false);
         }
-        catch (OutOfMemoryException)
+        catch (Exception)
         {
-            // The want of a thread must not cost the connections that wait: a thread of the pool stands in, until nobody waits.
-            ThreadPool.UnsafeQueueUserWorkItem(static threads => threads.Run(patience: 0), this, preferLocal: false);
+            lock (_gate)
+                _threads--;
         }
+    }
+
+    private bool TryStartThread()
+    {
+        if (Interlocked.Increment(ref _inProcess) <= MostInProcess)
+        {
+            try
+            {
+                new Thread(RunThread) { IsBackground = true, Name = "PacketMQ TLS" }.UnsafeStart();
+                return true;
+            }
+            catch (Exception exception) when (exception is OutOfMemoryException or ThreadStartException)
+            {
+                // The want of a thread must not cost the connections that wait.
+            }
+        }
+
+        Interlocked.Decrement(ref _inProcess);
+        return false;
+    }
+
+    private void RunThread()
+    {
+        Run(PatienceMilliseconds);
+        Interlocked.Decrement(ref _inProcess);
     }
 
     private void Run(int patience)
@@ -68,19 +109,25 @@ internal sealed class TlsThreads(int most)
     {
         lock (_gate)
         {
-            while (_waiting.Count == 0)
+            while (_first is null)
             {
                 _idle++;
                 bool isWoken = patience > 0 && Monitor.Wait(_gate, patience);
                 _idle--;
-                if (!isWoken && _waiting.Count == 0)
+                if (!isWoken && _first is null)
                 {
                     _threads--;
                     return null;
                 }
             }
 
-            return _waiting.Dequeue();
+            TlsTurn turn = _first;
+            _first = turn.Next;
+            if (_first is null)
+                _last = null;
+            turn.Next = null;
+            _waiting--;
+            return turn;
         }
     }
 }

@@ -13,6 +13,9 @@ internal sealed class TlsTurn(TlsThreads threads) : IValueTaskSource
     private short _version;
     private bool _isOn;
 
+    /// <summary>The one behind it in the queue; the threads' own.</summary>
+    public TlsTurn? Next { get; set; }
+
     /// <summary>Completes on a thread for handshakes; whoever awaits it goes on there. To be awaited at once.</summary>
     public ValueTask BeginAsync() => new(this, ++_version);
 

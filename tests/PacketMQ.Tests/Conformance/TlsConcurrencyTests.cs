@@ -97,6 +97,32 @@ public sealed class TlsConcurrencyTests
     }
 
     [Fact]
+    public async Task A_process_has_only_so_many_threads_for_handshakes_and_then_the_thread_pool_stands_in()
+    {
+        var threads = new TlsThreads(int.MaxValue);
+        var computing = new ConcurrentBag<Thread>();
+        using var go = new ManualResetEventSlim();
+        int all = TlsThreads.MostInProcess + 1;
+        Task turns = Task.WhenAll(Enumerable.Range(0, all).Select(_ => TakeTurnAsync()));
+        await Bounded.UntilAsync(() => computing.Count == all);
+        int own = computing.Count(thread => !thread.IsThreadPoolThread);
+        go.Set();
+        await turns.Soon();
+        Assert.InRange(own, 1, TlsThreads.MostInProcess); // handshakes of other tests take some of the threads
+        await Bounded.UntilAsync(() => threads.Count == 0);
+
+        async Task TakeTurnAsync()
+        {
+            var turn = new TlsTurn(threads);
+            await turn.BeginAsync().ConfigureAwait(false);
+            computing.Add(Thread.CurrentThread);
+            if (!Thread.CurrentThread.IsThreadPoolThread)
+                go.Wait(Bounded.Limit);
+            turn.End();
+        }
+    }
+
+    [Fact]
     public async Task Turns_come_in_order_and_the_threads_go_when_nobody_comes()
     {
         var threads = new TlsThreads(most: 1);

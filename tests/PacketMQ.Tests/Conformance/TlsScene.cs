@@ -23,11 +23,11 @@ internal sealed class TlsScene : IAsyncDisposable
     private readonly SemaphoreSlim _replied = new(0);
     private Task _connecting = Task.CompletedTask;
 
-    private TlsScene(Side side, PeerOptions options, TlsOptions? tls)
+    private TlsScene(Side side, PeerOptions options, TlsOptions? tls, TextWriter? echoes)
     {
         _side = side;
         _server = new Server(
-            Registries.Server(new EchoPacket(Registries.Name, TextWriter.Null)),
+            Registries.Server(new EchoPacket(Registries.Name, echoes ?? TextWriter.Null)),
             (side == Side.Server ? options : new PeerOptions()) with { Tls = tls ?? TestTls.ForServers with { RequireClientCertificate = false, TrustedRoots = null } });
         _client = new Client(
             Registries.Client(Packet.Create((_, _) => _replied.Release())), (side == Side.Client ? options : new PeerOptions()) with { Tls = TestTls.ForClients });
@@ -45,9 +45,9 @@ internal sealed class TlsScene : IAsyncDisposable
 
     public bool HasEnded => _ended.Reader.TryPeek(out _);
 
-    public static async Task<TlsScene> BeginAsync(Side side, PeerOptions? options = null, TlsOptions? tls = null)
+    public static async Task<TlsScene> BeginAsync(Side side, PeerOptions? options = null, TlsOptions? tls = null, TextWriter? echoes = null)
     {
-        var scene = new TlsScene(side, options ?? new PeerOptions(), tls);
+        var scene = new TlsScene(side, options ?? new PeerOptions(), tls, echoes);
         scene.Bystander = new Innocent(await scene._client.ConnectAsync(scene._endPoint).Soon(), scene._replied);
         await scene.Bystander.ExchangeAsync();
         await scene.MadeAsync();

@@ -11,7 +11,7 @@ public sealed class TlsRecordsTests
     public void However_a_stream_is_cut_the_last_record_shows_as_incomplete(int seed)
     {
         var random = new Random(seed);
-        int[] lengths = [0, 1, 2, 300, 16_384 + 256, 65_535, 0, 0, random.Next(2_000), random.Next(20_000), 5];
+        int[] lengths = [0, 1, 2, 300, 16_384 + 256, 16_384 + 2_048, 0, 0, random.Next(2_000), random.Next(20_000), 5];
         byte[] stream = [.. lengths.SelectMany(Record)];
         var records = new TlsRecords();
         for (int at = 0; at < stream.Length;)
@@ -41,6 +41,30 @@ public sealed class TlsRecordsTests
         Assert.Equal(5, records.IncompleteBytes);
         records.Take(strange.AsSpan(5));
         Assert.Equal(0, records.IncompleteBytes);
+    }
+
+    [Theory]
+    [InlineData("17 03 03 48 01")]
+    [InlineData("17 03 03 ff ff")]
+    [InlineData("3f 00 01 03 00")]
+    [InlineData("15 02")]
+    public void What_an_SslStream_would_wait_for_too_long_or_read_otherwise_is_refused(string header)
+    {
+        byte[] bytes = Convert.FromHexString(header.Replace(" ", "", StringComparison.Ordinal));
+        var records = new TlsRecords();
+        records.Take(Record(3));
+        Assert.Throws<InvalidDataException>(() => records.Take(bytes));
+        Assert.Throws<InvalidDataException>(() => records.Take(Record(3)));
+    }
+
+    [Fact]
+    public void A_first_record_of_a_handshake_is_no_longer_than_others_and_what_is_no_TLS_at_all_is_left_to_the_handshake()
+    {
+        var records = new TlsRecords();
+        Assert.Throws<InvalidDataException>(() => records.Take([0x16, 0x03, 0x01, 0xff, 0xff]));
+        var strange = new TlsRecords();
+        strange.Take("GET / HTTP/1.1"u8);
+        Assert.NotEqual(0, strange.IncompleteBytes);
     }
 
     private static byte[] Record(int length) => [0x17, 0x03, 0x03, (byte)(length >> 8), (byte)length, .. Enumerable.Repeat((byte)0xee, length)];
