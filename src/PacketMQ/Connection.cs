@@ -144,6 +144,8 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
 
     internal int UnpooledBytes => _transport.UnpooledBytes;
 
+    internal void ReleaseUnpooledBytes() => _transport.ReleaseUnpooledBytes();
+
     /// <summary>What the objects of the packet in hand count to.</summary>
     internal ref PacketObjects Objects => ref _objects;
 

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests;
@@ -132,19 +133,53 @@ public sealed class PeerTests
         await (await far.Soon()).Closed.Soon();
     }
 
-    private sealed class OwnedPipe : System.IO.Pipelines.IDuplexPipe, IAsyncDisposable
+    /// <summary>What is to be done at a connection's end is done, whatever fails there: here the pipe's own end.</summary>
+    [Fact]
+    public async Task A_pipe_that_can_not_be_completed_is_disposed_nevertheless()
     {
-        private readonly System.IO.Pipelines.IDuplexPipe _near;
+        await using var server = new Server(Registries.Server(Registries.Sink()));
+        await using var client = new Client(Registries.Client(Registries.Sink()));
+        var pipe = new OwnedPipe(writer => new EndlessWriter(writer));
+        Task<Connection> far = server.AttachAsync(pipe.Other);
+        Connection near = await client.AttachAsync(pipe).Soon();
+        await far.Soon();
+        await near.SoftQuitAsync().Soon();
+        await pipe.Disposed.Task.Soon();
+        Assert.Equal(CloseInitiator.Local, (await near.Closed.Soon()).Initiator);
+    }
 
-        public OwnedPipe() => (_near, Other) = PeerPair.CrossedPipes();
+    private sealed class EndlessWriter(PipeWriter inner) : PipeWriter
+    {
+        public override Memory<byte> GetMemory(int sizeHint = 0) => inner.GetMemory(sizeHint);
 
-        public System.IO.Pipelines.IDuplexPipe Other { get; }
+        public override Span<byte> GetSpan(int sizeHint = 0) => inner.GetSpan(sizeHint);
+
+        public override void Advance(int bytes) => inner.Advance(bytes);
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => inner.FlushAsync(cancellationToken);
+
+        public override void CancelPendingFlush() => inner.CancelPendingFlush();
+
+        public override void Complete(Exception? exception = null) => throw new NotSupportedException("This stream has no end.");
+    }
+
+    private sealed class OwnedPipe : IDuplexPipe, IAsyncDisposable
+    {
+        private readonly IDuplexPipe _near;
+
+        public OwnedPipe(Func<PipeWriter, PipeWriter>? wrap = null)
+        {
+            (_near, Other) = PeerPair.CrossedPipes();
+            Output = wrap?.Invoke(_near.Output) ?? _near.Output;
+        }
+
+        public IDuplexPipe Other { get; }
 
         public TaskCompletionSource Disposed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public System.IO.Pipelines.PipeReader Input => _near.Input;
+        public PipeReader Input => _near.Input;
 
-        public System.IO.Pipelines.PipeWriter Output => _near.Output;
+        public PipeWriter Output { get; }
 
         public ValueTask DisposeAsync()
         {

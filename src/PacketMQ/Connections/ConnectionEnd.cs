@@ -12,27 +12,35 @@ internal sealed class ConnectionEnd(
     public async Task RunAsync(CloseRequest request)
     {
         bool ended = false;
-        if (request.Farewell != Farewell.Cut)
+        try
         {
-            try
-            {
-                if (request.Farewell == Farewell.SoftQuit)
-                    loop.SendSoftQuit(request.Info.Reason);
-                ended = await FinishAsync().ConfigureAwait(false);
-            }
-            catch (Exception exception) when (exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException)
-            {
-                // The transport ended before the farewell was through: the connection's reason stands.
-            }
+            ended = request.Farewell != Farewell.Cut && await SayFarewellAsync(request).ConfigureAwait(false);
         }
+        finally
+        {
+            // Whatever came of the farewell, nothing may be left of the connection: not even when there was no memory to say it with.
+            if (!ended)
+                transport.Abort();
+            sendQueue.Abandon();
+            if (loop.OverdueHandler is { } handler)
+                _ = DisposeAfterAsync(handler); // the handler owns its part of the buffer until it returns
+            else
+                await transport.DisposeAsync().ConfigureAwait(false);
+        }
+    }
 
-        if (!ended)
-            transport.Abort();
-        sendQueue.Abandon();
-        if (loop.OverdueHandler is { } handler)
-            _ = DisposeAfterAsync(handler); // the handler owns its part of the buffer until it returns
-        else
-            await transport.DisposeAsync().ConfigureAwait(false);
+    private async Task<bool> SayFarewellAsync(CloseRequest request)
+    {
+        try
+        {
+            if (request.Farewell == Farewell.SoftQuit)
+                loop.SendSoftQuit(request.Info.Reason);
+            return await FinishAsync().ConfigureAwait(false);
+        }
+        catch (Exception exception) when (exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException)
+        {
+            return false; // the transport ended before the farewell was through: the connection's reason stands
+        }
     }
 
     private async Task<bool> FinishAsync()

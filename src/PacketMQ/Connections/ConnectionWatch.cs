@@ -80,6 +80,8 @@ internal struct ConnectionWatch(TimeProvider time)
         int bytes = connection.UnpooledBytes;
         if (bytes != _unpooledBytes)
             connection.CountBytes(bytes - _unpooledBytes);
+        else if (bytes > 0)
+            connection.ReleaseUnpooledBytes();
         _unpooledBytes = bytes;
     }
 

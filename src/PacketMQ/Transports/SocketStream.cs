@@ -92,7 +92,8 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
     }
 
     /// <summary>The SslStream is asked to wait. If it asks for bytes without a buffer first, it has no whole record.</summary>
-    public void BeginWait() => _isFirstOfWait = true;
+    /// <param name="mayHaveRecord">Whether it may have one nevertheless, without data: then nothing is known of its buffer.</param>
+    public void BeginWait(bool mayHaveRecord) => _isFirstOfWait = !mayHaveRecord;
 
     /// <summary>
     /// From here to <see cref="EndGathering"/> records wait for each other, if <paramref name="plainBytes"/> make more than one: a system call

@@ -47,6 +47,12 @@ internal sealed class TlsConnection : TransportConnection
 
     public override int UnpooledBytes => _session.Stream.IsRecordBuffered ? RecordBufferBytes : 0;
 
+    public override void ReleaseUnpooledBytes()
+    {
+        if (UnpooledBytes > 0 && IncompleteBytes == 0)
+            _input.RenewWait();
+    }
+
     public override TlsDetails? Tls => Volatile.Read(ref _tls);
 
     public override bool IsTruncated => _session.IsTruncated;

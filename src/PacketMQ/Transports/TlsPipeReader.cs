@@ -11,6 +11,9 @@ internal sealed class TlsPipeReader(TlsSession session, ArrayPool<byte> pool) : 
     private Action? _onArrival;
     private CancelSignal _wake;
 
+    /// <summary>A wait that may hold a buffer for nothing begins anew. From any thread.</summary>
+    public void RenewWait() => _wake.Wake();
+
     // One may not ask the session while it waits.
     protected override bool TryReceive(out int count)
     {

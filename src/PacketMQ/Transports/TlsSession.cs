@@ -25,6 +25,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
     private volatile bool _hasEnded;
     private volatile TlsFault? _fault;
     private int _ignoredBytes; // received and not reported yet; the reader's own
+    private bool _mayHaveRecord; // behind what was read; the reader's own
 
     public SslStream Ssl => ssl;
 
@@ -70,7 +71,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
                 await IgnoreBytesAsync(wake).ConfigureAwait(false);
             else if (!_hasEnded)
             {
-                stream.BeginWait();
+                stream.BeginWait(_mayHaveRecord);
                 await ssl.ReadAsync(Memory<byte>.Empty, wake).ConfigureAwait(false);
             }
 
@@ -78,6 +79,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
         }
         catch (OperationCanceledException) when (wake.IsCancellationRequested)
         {
+            _mayHaveRecord = false; // it has looked, and has given its buffer back
             return Woken;
         }
         catch (Exception exception) when (Explain(exception) is var cause)
@@ -120,6 +122,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
             int count = read.GetAwaiter().GetResult();
             if (count == 0)
                 End();
+            _mayHaveRecord = count == buffer.Length;
             return count;
         }
         catch (Exception exception) when (Explain(exception) is var cause)

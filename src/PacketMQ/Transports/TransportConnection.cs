@@ -44,6 +44,11 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
     /// <summary>How many bytes of memory it holds at the moment for what has arrived, beside what it has of the pool. From any thread.</summary>
     public virtual int UnpooledBytes => 0;
 
+    /// <summary>Gives <see cref="UnpooledBytes"/> back, soon, if they are held though nothing has begun to arrive. From any thread.</summary>
+    public virtual void ReleaseUnpooledBytes()
+    {
+    }
+
     /// <summary>How the stream is encrypted; null before <see cref="OpenAsync"/> is through, and for a stream in plain text.</summary>
     public virtual TlsDetails? Tls => null;
 
