@@ -42,10 +42,9 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
     private bool _isOver;
     private long _guardViolations;
 
-    internal Connection(Peer peer, long id, TransportConnection transport, Admission.Seat seat, bool isIncoming)
+    internal Connection(Peer peer, TransportConnection transport, Admission.Seat seat, bool isIncoming)
     {
         Peer = peer;
-        Id = id;
         _seat = seat;
         _activated = isIncoming ? null : new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         _transport = transport;
@@ -62,7 +61,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
     }
 
     /// <summary>The connection's number, unique in its peer, from 1.</summary>
-    public long Id { get; }
+    public long Id { get; internal set; }
 
     /// <summary>The peer that it belongs to.</summary>
     public Peer Peer { get; }

@@ -69,7 +69,7 @@ public abstract class Peer : IAsyncDisposable
 
     /// <summary>The active connections at this moment, oldest first. A copy.</summary>
     public ImmutableArray<Connection> Connections
-        => [.. _connections.All.Where(connection => connection.State == ConnectionState.Active).OrderBy(connection => connection.Id)];
+        => [.. _connections.All.Where(connection => connection.State == ConnectionState.Active)];
 
     /// <summary>
     /// How many connections found no room since the peer was made: <see cref="PeerOptions.MaxConnections"/>,
@@ -296,7 +296,7 @@ public abstract class Peer : IAsyncDisposable
             bool isAdded = false;
             try
             {
-                connection = new Connection(this, _connections.TakeId(), transport, seat, isIncoming) { MemoryServer = memoryServer };
+                connection = new Connection(this, transport, seat, isIncoming) { MemoryServer = memoryServer };
                 isAdded = _connections.TryAdd(connection);
             }
             finally

@@ -1,5 +1,3 @@
-using System.Collections.Concurrent;
-
 namespace PacketMQ.Connections;
 
 /// <summary>The connections of one peer, with the heartbeat that looks at their deadlines while there are any.</summary>
@@ -7,8 +5,9 @@ internal sealed class ConnectionTable : IDisposable
 {
     private static readonly TimeSpan TickPeriod = TimeSpan.FromSeconds(1);
 
-    private readonly ConcurrentDictionary<long, Connection> _connections = new();
-    private readonly Lock _gate = new();
+    private readonly ConnectionSlots _connections = new();
+    private readonly Lock _changing = new(); // guards what changes the connections; nobody else's code runs in it
+    private readonly Lock _gate = new(); // guards the heartbeat; taken before the other
     private readonly Action _onTick;
     private readonly ITimer _heartbeat;
     private readonly bool _queues;
@@ -28,27 +27,30 @@ internal sealed class ConnectionTable : IDisposable
         _heartbeat = timeProvider.CreateTimer(static table => ((ConnectionTable)table!).Beat(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>All connections, those in their handshake and those that are ending included, in no order.</summary>
-    public IEnumerable<Connection> All => _connections.Select(pair => pair.Value);
+    /// <summary>All connections, those in their handshake and those that are ending included, in the order in which they began.</summary>
+    public IEnumerable<Connection> All => _connections.All;
 
     /// <summary>The active connection that began first, if there is one.</summary>
     public Connection? FirstActive
-        => All.Where(connection => connection.State == ConnectionState.Active).MinBy(connection => connection.Id);
+        => All.FirstOrDefault(connection => connection.State == ConnectionState.Active);
 
-    public Connection? Find(long id) => _connections.GetValueOrDefault(id);
+    public Connection? Find(long id) => _connections.TryFind(id, out Connection? connection) ? connection : null;
 
-    /// <summary>The id of a connection that is to be added.</summary>
-    public long TakeId() => Interlocked.Increment(ref _lastId);
-
-    /// <summary>Adds a connection. False: the peer has stopped.</summary>
+    /// <summary>Adds a connection, and gives it its id. False: the peer has stopped.</summary>
     public bool TryAdd(Connection connection)
     {
         lock (_gate)
         {
             if (_isClosed)
                 return false;
-            _connections[connection.Id] = connection;
-            Interlocked.Increment(ref _version);
+            lock (_changing)
+            {
+                connection.Id = _lastId + 1;
+                _connections.Add(connection);
+                _lastId++;
+                Interlocked.Increment(ref _version);
+            }
+
             if (!_isBeating)
             {
                 _isBeating = true;
@@ -61,8 +63,11 @@ internal sealed class ConnectionTable : IDisposable
 
     public void Remove(Connection connection)
     {
-        if (_connections.TryRemove(connection.Id, out _))
-            Interlocked.Increment(ref _version);
+        lock (_changing)
+        {
+            if (_connections.TryRemove(connection.Id))
+                Interlocked.Increment(ref _version);
+        }
     }
 
     /// <summary>The same connections as <see cref="All"/>, as a whole that does not change, and is not made anew while they do not. Not to be changed.</summary>
@@ -113,7 +118,7 @@ internal sealed class ConnectionTable : IDisposable
 
     private void TickConnections()
     {
-        foreach ((_, Connection connection) in _connections)
+        foreach (Connection connection in _connections.All)
             connection.Tick();
     }
 

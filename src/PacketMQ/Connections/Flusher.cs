@@ -8,8 +8,8 @@ namespace PacketMQ.Connections;
 /// </summary>
 internal sealed class Flusher : IThreadPoolWorkItem
 {
-    // One flusher saturates about one core with system calls, so larger machines get more; a queue stays with its own.
-    private static readonly Flusher[] All = [.. Enumerable.Range(0, Math.Max(1, Environment.ProcessorCount / 2)).Select(_ => new Flusher())];
+    // One flusher saturates about one core with system calls, so larger machines get more; a queue stays with its own, and keeps one byte of it.
+    private static readonly Flusher[] All = [.. Enumerable.Range(0, Math.Clamp(Environment.ProcessorCount / 2, 1, byte.MaxValue)).Select(_ => new Flusher())];
     private static int _next;
 
     // How often the flusher looks for more before it goes: some microseconds, in which it lets every other thread go first.
@@ -22,8 +22,10 @@ internal sealed class Flusher : IThreadPoolWorkItem
     private int _listed; // how many queues wait for a visit
     private int _isRunning;
 
-    /// <summary>The flusher of a new queue.</summary>
-    public static Flusher Next() => All[(uint)Interlocked.Increment(ref _next) % (uint)All.Length];
+    /// <summary>Which flusher a new queue gets.</summary>
+    public static byte NextIndex() => (byte)((uint)Interlocked.Increment(ref _next) % (uint)All.Length);
+
+    public static Flusher At(byte index) => All[index];
 
     /// <summary>How many bytes each queue may let gather while so many do.</summary>
     public int BytesEach => BytesInAll / Math.Max(1, Volatile.Read(ref _listed));

@@ -44,8 +44,8 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
     [ThreadStatic]
     private static long _lastWriteOfThread;
 
-    private readonly long _quietTicks = Math.Max(1, options.TimeProvider.TimestampFrequency / 50_000); // 20 µs
-    private readonly Flusher _flusher = Flusher.Next();
+    private readonly int _quietTicks = (int)Math.Clamp(options.TimeProvider.TimestampFrequency / 50_000, 1, int.MaxValue); // 20 µs
+    private readonly byte _flusher = Flusher.NextIndex();
     private SpinGate _gate; // guards the waiting frames, and all below
     private GatherBuffer _gathered = new(account);
     private WaitingFrames? _waiting; // since a frame first had to
@@ -326,7 +326,7 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
         else
         {
             _isListed = true;
-            _senderWritesAt = Math.Clamp(_flusher.BytesEach, SenderWritesAtLeast, SenderWritesAt);
+            _senderWritesAt = Math.Clamp(Flusher.At(_flusher).BytesEach, SenderWritesAtLeast, SenderWritesAt);
             _countAtVisit = _gathered.Count;
             _visits = 0;
         }
@@ -368,7 +368,7 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
             _lastWriteOfThread = options.TimeProvider.GetTimestamp(); // a write takes longer than a quiet moment: counted from its end
         }
         else if (writer == Writer.Flusher)
-            _flusher.Add(this);
+            Flusher.At(_flusher).Add(this);
     }
 
     private async Task WriteRestAsync(ValueTask<FlushResult> write, GatheredBatch batch, int written)
