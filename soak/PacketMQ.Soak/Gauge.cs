@@ -8,12 +8,13 @@ internal readonly record struct Gauge(double ResidentMegabytes, int Descriptors,
 {
     public static Gauge Read() => new(Resident(), OpenFiles().Count(), Timer.ActiveCount);
 
-    /// <summary>After a full collection.</summary>
+    /// <summary>After a full collection, without what allocators keep for later.</summary>
     public static Gauge ReadSettled()
     {
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
         GC.WaitForPendingFinalizers();
         GC.Collect(2, GCCollectionMode.Aggressive, blocking: true, compacting: true);
+        NativeMemory.Trim();
         return Read();
     }
 

@@ -23,15 +23,13 @@ internal static class MixedRun
         await Task.Delay(10_000).ConfigureAwait(false);
         Gauge empty = Gauge.ReadSettled();
         string emptyDescriptors = Gauge.DescribeDescriptors();
-        int complaints = 0;
-        var children = new ChildProcess[Processes];
-        for (int i = 0; i < Processes; i++)
-            children[i] = await ChildProcess.StartAsync("mixed", server.EndPoint, Clients / Processes, i).ConfigureAwait(false);
-
+        var clients = new MixedClients(server.EndPoint, Processes, Clients);
+        await clients.StartAsync().ConfigureAwait(false);
+        Gauge? warm = null;
         TimeSpan warmUp = TimeSpan.FromMinutes(10) < length / 3 ? TimeSpan.FromMinutes(10) : length / 3;
         var samples = new List<(double Hours, Gauge Gauge)>();
         long begun = Stopwatch.GetTimestamp();
-        Console.WriteLine("minute | RSS MB | heap MB | descriptors | timers | connections | made | packets | breaks | unobserved");
+        Console.WriteLine("minute | RSS MB | heap MB | C heap in use, taken MB | descriptors | timers | connections | made | packets | breaks | unobserved");
         for (int turn = 1; Stopwatch.GetElapsedTime(begun) < length; turn++)
         {
             await Task.Delay(10_000).ConfigureAwait(false);
@@ -39,40 +37,42 @@ internal static class MixedRun
             Gauge gauge = Gauge.Read();
             if (elapsed > warmUp)
                 samples.Add((elapsed.TotalHours, gauge));
-            foreach (ChildProcess child in children)
-                child.Tell("cut");
+            clients.Cut();
             if (turn % 6 != 0)
                 continue;
             Console.WriteLine(
-                $"{elapsed.TotalMinutes,6:0.0} | {gauge.ResidentMegabytes,6:0.0} | {GC.GetTotalMemory(false) / 1_048_576.0,7:0.0} | {gauge.Descriptors,11} | {gauge.Timers,6} | {server.Peer.Connections.Length,11} | {server.Made} | {server.Packets} | {server.Breaks} | {unobserved}");
-            int victim = turn / 6 % Processes;
-            complaints += children[victim].Complaints;
-            await children[victim].KillAsync().ConfigureAwait(false);
-            children[victim].Dispose();
-            children[victim] = await ChildProcess.StartAsync("mixed", server.EndPoint, Clients / Processes, turn).ConfigureAwait(false);
+                $"{elapsed.TotalMinutes,6:0.0} | {gauge.ResidentMegabytes,6:0.0} | {GC.GetTotalMemory(false) / 1_048_576.0,7:0.0} | {NativeMemory.Read()?.InUse,14:0.0}, {NativeMemory.Read()?.Taken,5:0.0} | {gauge.Descriptors,11} | {gauge.Timers,6} | {server.Peer.Connections.Length,11} | {server.Made} | {server.Packets} | {server.Breaks} | {unobserved}");
+            if (warm is null && elapsed > warmUp)
+            {
+                warm = await clients.StopAsync().ConfigureAwait(false);
+                Console.WriteLine($"empty, warm: RSS {warm.Value.ResidentMegabytes:0.0} MB");
+                await clients.StartAsync().ConfigureAwait(false);
+            }
+            else
+            {
+                await clients.ReplaceAsync(turn / 6).ConfigureAwait(false);
+            }
         }
 
-        foreach (ChildProcess child in children)
-        {
-            complaints += child.Complaints;
-            await child.KillAsync().ConfigureAwait(false);
-            child.Dispose();
-        }
-
-        await Task.Delay(20_000).ConfigureAwait(false); // the last time-outs
-        Gauge after = Gauge.ReadSettled();
+        Gauge after = await clients.StopAsync().ConfigureAwait(false);
         Console.WriteLine($"{server.Made} made, {server.Lost} lost, {server.Refused} refused, {server.Packets} packets; {server.Reasons}");
         Console.WriteLine($"empty: RSS {empty.ResidentMegabytes:0.0} MB before, {after.ResidentMegabytes:0.0} MB after");
         Console.WriteLine($"descriptors before: {emptyDescriptors}; after: {Gauge.DescribeDescriptors()}");
         string what = $"soak of {length.TotalMinutes:0} min";
         targets.AtMost($"{what}: slope of RSS after the first {warmUp.TotalMinutes:0.#} min", Slope(samples, gauge => gauge.ResidentMegabytes), 1, "% per hour");
+        if (warm is { } begin)
+        {
+            double left = 100 * (after.ResidentMegabytes - begin.ResidentMegabytes) / samples.Average(sample => sample.Gauge.ResidentMegabytes);
+            targets.AtMost("… RSS that the time since then left behind, without clients", left / (length - warmUp).TotalHours, 1, "% per hour");
+        }
+
         targets.AtMost("… slope of descriptors", Slope(samples, gauge => gauge.Descriptors), 1, "% per hour");
         targets.AtMost("… descriptors left at the end", after.Descriptors - empty.Descriptors, 0, "");
         targets.AtMost("… timers left at the end", after.Timers - empty.Timers, 1, ""); // the heartbeat may not have gone to sleep yet
         targets.Exactly("… connections left at the end", server.Peer.Connections.Length, 0);
         targets.Exactly("… made and not lost", server.Made - server.Lost, 0);
         targets.Exactly("… unobserved exceptions at the server", unobserved, 0);
-        targets.Exactly("… broken invariants (order, whole packets, answers)", server.Breaks + complaints, 0);
+        targets.Exactly("… broken invariants (order, whole packets, answers)", server.Breaks + clients.Complaints, 0);
     }
 
     /// <summary>The line through the samples: how much it rises in an hour, in percent of their mean.</summary>
