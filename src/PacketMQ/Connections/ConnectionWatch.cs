@@ -74,7 +74,8 @@ internal struct ConnectionWatch(TimeProvider time)
         }
     }
 
-    // What comes and goes between two heartbeats is not worth counting, nor what a handler leaves unread for a while.
+    // What comes and goes between two heartbeats is not worth counting, nor what a handler leaves unread for a while; what is there at two of them
+    // may be held for nothing.
     private void CountUnpooledBytes(Connection connection)
     {
         int bytes = connection.UnpooledBytes;

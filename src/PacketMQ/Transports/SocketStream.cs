@@ -93,7 +93,11 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
 
     /// <summary>The SslStream is asked to wait. If it asks for bytes without a buffer first, it has no whole record.</summary>
     /// <param name="mayHaveRecord">Whether it may have one nevertheless, without data: then nothing is known of its buffer.</param>
-    public void BeginWait(bool mayHaveRecord) => _isFirstOfWait = !mayHaveRecord;
+    public void BeginWait(bool mayHaveRecord)
+    {
+        _isFirstOfWait = !mayHaveRecord && !_records.HasControl;
+        _records.HasControl = false;
+    }
 
     /// <summary>
     /// From here to <see cref="EndGathering"/> records wait for each other, if <paramref name="plainBytes"/> make more than one: a system call
@@ -174,6 +178,9 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
             }
             catch (SocketException exception)
             {
+                // To fail costs a good part of a handshake too: an exception on its way through an SslStream.
+                if (Turn is not null)
+                    await Turn.BeginAsync().ConfigureAwait(false);
                 throw Failed(fault.Report(exception));
             }
             catch (ObjectDisposedException)

@@ -22,14 +22,13 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
     public async Task<TlsDetails> RunAsync(SslStream ssl, SocketStream stream)
     {
         var turn = new TlsTurn(credentials.Threads);
-        stream.Turn = turn;
         try
         {
-            // A server computes nothing before the client has said something: silence needs no turn.
+            // A server computes nothing before the client has said something: silence needs no turn, nor does its end.
             if (targetHost is null)
                 await stream.ReadAsync(Memory<byte>.Empty).ConfigureAwait(false);
-            else
-                await turn.BeginAsync().ConfigureAwait(false);
+            stream.Turn = turn;
+            await turn.BeginAsync().ConfigureAwait(false);
             if (targetHost is null)
                 await ssl.AuthenticateAsServerAsync(ChooseServerOptionsAsync, null).ConfigureAwait(false);
             else

@@ -17,6 +17,7 @@ internal struct TlsRecords
     private const int LongestRecord = (16 * 1024) + 2_048;
 
     private const byte Handshake = 0x16;
+    private const byte ApplicationData = 0x17;
     private const byte MajorVersion = 3;
 
     // The very first may be a hello as SSL 2 had it: a header of a length only, with the highest bit set.
@@ -31,6 +32,9 @@ internal struct TlsRecords
 
     /// <summary>How many bytes of a record have arrived whose rest has not; 0: none has begun. From any thread.</summary>
     public readonly int IncompleteBytes => Volatile.Read(in _arrived);
+
+    /// <summary>Whether a record of TLS itself has begun, as TLS 1.2 shows it. For who has taken note to forget.</summary>
+    public bool HasControl { get; set; }
 
     /// <summary>These bytes have arrived.</summary>
     /// <exception cref="InvalidDataException">They are no records of TLS, or were none before.</exception>
@@ -66,6 +70,7 @@ internal struct TlsRecords
         _headerBytes = !_isBehindFirst && first >= OldHello ? LengthBytes : HeaderBytes;
         _isChecked = _isBehindFirst || first == Handshake;
         _isBehindFirst = true;
+        HasControl |= first != ApplicationData;
         _length = 0;
     }
 }
