@@ -24,10 +24,10 @@ internal sealed class MixedClients(IPEndPoint server, int processes, int clients
     }
 
     /// <summary>Kills one of the processes, and begins another in its place.</summary>
-    public async Task ReplaceAsync(int number)
+    public async Task ReplaceAsync(int number, int seed)
     {
         await KillAsync(_children[number % processes]).ConfigureAwait(false);
-        _children[number % processes] = await StartAsync(number).ConfigureAwait(false);
+        _children[number % processes] = await StartAsync(seed).ConfigureAwait(false);
     }
 
     /// <summary>Kills them all, and reads what they leave behind.</summary>

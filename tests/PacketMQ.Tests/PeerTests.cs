@@ -133,17 +133,28 @@ public sealed class PeerTests
         await (await far.Soon()).Closed.Soon();
     }
 
-    /// <summary>What is to be done at a connection's end is done, whatever fails there: here the pipe's own end.</summary>
-    [Fact]
-    public async Task A_pipe_that_can_not_be_completed_is_disposed_nevertheless()
+    /// <summary>What is to be done at a connection's end is done, whatever fails there: here the ends of the pipe.</summary>
+    [Theory]
+    [InlineData(false, false)]
+    [InlineData(false, true)]
+    [InlineData(true, false)]
+    [InlineData(true, true)]
+    public async Task A_pipe_that_can_not_be_completed_is_disposed_nevertheless(bool isReader, bool isCut)
     {
-        await using var server = new Server(Registries.Server(Registries.Sink()));
-        await using var client = new Client(Registries.Client(Registries.Sink()));
-        var pipe = new OwnedPipe(writer => new EndlessWriter(writer));
+        await using var server = new Server(Registries.Server(Registries.Sink()), new PeerOptions { CloseTimeout = TimeSpan.FromMilliseconds(100) });
+        await using var client = new Client(Registries.Client(Registries.Sink()), new PeerOptions { CloseTimeout = TimeSpan.FromMilliseconds(100) });
+        var pipe = new OwnedPipe();
+        if (isReader)
+            pipe.Input = new EndlessReader(pipe.Input);
+        else
+            pipe.Output = new EndlessWriter(pipe.Output);
         Task<Connection> far = server.AttachAsync(pipe.Other);
         Connection near = await client.AttachAsync(pipe).Soon();
         await far.Soon();
-        await near.SoftQuitAsync().Soon();
+        if (isCut)
+            near.Abort();
+        else
+            await near.SoftQuitAsync().Soon();
         await pipe.Disposed.Task.Soon();
         Assert.Equal(CloseInitiator.Local, (await near.Closed.Soon()).Initiator);
     }
@@ -163,23 +174,36 @@ public sealed class PeerTests
         public override void Complete(Exception? exception = null) => throw new NotSupportedException("This stream has no end.");
     }
 
+    private sealed class EndlessReader(PipeReader inner) : PipeReader
+    {
+        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default) => inner.ReadAsync(cancellationToken);
+
+        public override bool TryRead(out ReadResult result) => inner.TryRead(out result);
+
+        public override void AdvanceTo(SequencePosition consumed) => inner.AdvanceTo(consumed);
+
+        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => inner.AdvanceTo(consumed, examined);
+
+        public override void CancelPendingRead() => inner.CancelPendingRead();
+
+        public override void Complete(Exception? exception = null) => throw new NotSupportedException("This stream has no end.");
+    }
+
     private sealed class OwnedPipe : IDuplexPipe, IAsyncDisposable
     {
-        private readonly IDuplexPipe _near;
-
-        public OwnedPipe(Func<PipeWriter, PipeWriter>? wrap = null)
+        public OwnedPipe()
         {
-            (_near, Other) = PeerPair.CrossedPipes();
-            Output = wrap?.Invoke(_near.Output) ?? _near.Output;
+            (IDuplexPipe near, Other) = PeerPair.CrossedPipes();
+            (Input, Output) = (near.Input, near.Output);
         }
 
         public IDuplexPipe Other { get; }
 
         public TaskCompletionSource Disposed { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-        public PipeReader Input => _near.Input;
+        public PipeReader Input { get; set; }
 
-        public PipeWriter Output { get; }
+        public PipeWriter Output { get; set; }
 
         public ValueTask DisposeAsync()
         {

@@ -8,6 +8,9 @@ internal static class MixedRun
     private const int Processes = 4;
     private const int Clients = 200;
 
+    // What the buffers and caches take anew after the clients were stopped is no slope.
+    private static readonly TimeSpan Refill = TimeSpan.FromMinutes(2);
+
     public static async Task RunAsync(TargetTable targets, TimeSpan length)
     {
         int unobserved = 0;
@@ -26,6 +29,7 @@ internal static class MixedRun
         var clients = new MixedClients(server.EndPoint, Processes, Clients);
         await clients.StartAsync().ConfigureAwait(false);
         Gauge? warm = null;
+        long warmSince = 0;
         TimeSpan warmUp = TimeSpan.FromMinutes(10) < length / 3 ? TimeSpan.FromMinutes(10) : length / 3;
         var samples = new List<(double Hours, Gauge Gauge)>();
         long begun = Stopwatch.GetTimestamp();
@@ -35,7 +39,7 @@ internal static class MixedRun
             await Task.Delay(10_000).ConfigureAwait(false);
             TimeSpan elapsed = Stopwatch.GetElapsedTime(begun);
             Gauge gauge = Gauge.Read();
-            if (elapsed > warmUp)
+            if (warm is not null && Stopwatch.GetElapsedTime(warmSince) > Refill)
                 samples.Add((elapsed.TotalHours, gauge));
             clients.Cut();
             if (turn % 6 != 0)
@@ -45,25 +49,27 @@ internal static class MixedRun
             if (warm is null && elapsed > warmUp)
             {
                 warm = await clients.StopAsync().ConfigureAwait(false);
+                warmSince = Stopwatch.GetTimestamp();
                 Console.WriteLine($"empty, warm: RSS {warm.Value.ResidentMegabytes:0.0} MB");
                 await clients.StartAsync().ConfigureAwait(false);
             }
             else
             {
-                await clients.ReplaceAsync(turn / 6).ConfigureAwait(false);
+                await clients.ReplaceAsync(turn / 6, seed: turn).ConfigureAwait(false);
             }
         }
 
         Gauge after = await clients.StopAsync().ConfigureAwait(false);
+        TimeSpan between = Stopwatch.GetElapsedTime(warmSince);
         Console.WriteLine($"{server.Made} made, {server.Lost} lost, {server.Refused} refused, {server.Packets} packets; {server.Reasons}");
         Console.WriteLine($"empty: RSS {empty.ResidentMegabytes:0.0} MB before, {after.ResidentMegabytes:0.0} MB after");
         Console.WriteLine($"descriptors before: {emptyDescriptors}; after: {Gauge.DescribeDescriptors()}");
         string what = $"soak of {length.TotalMinutes:0} min";
         targets.AtMost($"{what}: slope of RSS after the first {warmUp.TotalMinutes:0.#} min", Slope(samples, gauge => gauge.ResidentMegabytes), 1, "% per hour");
-        if (warm is { } begin)
+        if (warm is { } begin && samples.Count > 0)
         {
             double left = 100 * (after.ResidentMegabytes - begin.ResidentMegabytes) / samples.Average(sample => sample.Gauge.ResidentMegabytes);
-            targets.AtMost("… RSS that the time since then left behind, without clients", left / (length - warmUp).TotalHours, 1, "% per hour");
+            targets.AtMost("… RSS that the time since then left behind, without clients", left / between.TotalHours, 1, "% per hour");
         }
 
         targets.AtMost("… slope of descriptors", Slope(samples, gauge => gauge.Descriptors), 1, "% per hour");

@@ -46,13 +46,14 @@ internal sealed class ConnectionSlots
         Volatile.Write(ref _count, _count + 1);
     }
 
+    /// <summary>Removes a connection. It never fails: the end of a connection must get through without memory too.</summary>
     public bool TryRemove(long id)
     {
         if (!_slots.TryClear(id))
             return false;
         Volatile.Write(ref _count, _count - 1);
         if (_slots.Used > FewestSlots && _count < _slots.Used / 4)
-            Rebuild();
+            Shrink();
         return true;
     }
 
@@ -62,6 +63,18 @@ internal sealed class ConnectionSlots
         int index = slots.IndexOf(id);
         connection = index < 0 ? null : slots[index];
         return connection is not null;
+    }
+
+    private void Shrink()
+    {
+        try
+        {
+            Rebuild();
+        }
+        catch (OutOfMemoryException)
+        {
+            // It stays as large as it is; the next one who goes tries again.
+        }
     }
 
     private void Rebuild()

@@ -7,7 +7,7 @@ internal sealed class ConnectionTable : IDisposable
 
     private readonly ConnectionSlots _connections = new();
     private readonly Lock _changing = new(); // guards what changes the connections; nobody else's code runs in it
-    private readonly Lock _gate = new(); // guards the heartbeat; taken before the other
+    private readonly Lock _gate = new(); // guards the heartbeat, and whether it is closed; taken before the other
     private readonly Action _onTick;
     private readonly ITimer _heartbeat;
     private readonly bool _queues;

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 
@@ -104,6 +105,7 @@ internal sealed class AbortablePipeReader(PipeReader inner) : PipeReader
     /// <paramref name="farewell"/> as soon as nobody looks at its bytes: now, or when the consumer has advanced past them or
     /// completed; bytes that it left lying between two reads are nobody's if <paramref name="dropsUnconsumedBytes"/>.
     /// </summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is not known what a pipe throws.")]
     public void End(string cause, Exception? farewell, bool dropsUnconsumedBytes)
     {
         bool interrupts;
@@ -116,10 +118,17 @@ internal sealed class AbortablePipeReader(PipeReader inner) : PipeReader
             interrupts = _busy && !_innerCompleted;
         }
 
-        if (interrupts)
-            CancelPendingRead();
-        else
-            CompleteInnerIfDone();
+        try
+        {
+            if (interrupts)
+                CancelPendingRead();
+            else
+                CompleteInnerIfDone();
+        }
+        catch (Exception)
+        {
+            // The rest of the connection has to be ended whatever somebody's pipe throws at its own end.
+        }
     }
 
     private void Begin()

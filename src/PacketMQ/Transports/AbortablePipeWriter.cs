@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 
@@ -88,6 +89,7 @@ internal sealed class AbortablePipeWriter(PipeWriter inner) : PipeWriter
     /// Every write from now on fails with <paramref name="cause"/>, a pending one at once. The pipe is completed with
     /// <paramref name="farewell"/> as soon as nobody fills its memory: now, or when the flush or the writer has ended.
     /// </summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is not known what a pipe throws.")]
     public void End(string cause, Exception? farewell)
     {
         bool interrupts;
@@ -98,10 +100,17 @@ internal sealed class AbortablePipeWriter(PipeWriter inner) : PipeWriter
             interrupts = _busy && !_innerCompleted;
         }
 
-        if (interrupts)
-            CancelPendingFlush();
-        else
-            CompleteInnerIfDone();
+        try
+        {
+            if (interrupts)
+                CancelPendingFlush();
+            else
+                CompleteInnerIfDone();
+        }
+        catch (Exception)
+        {
+            // The rest of the connection has to be ended whatever somebody's pipe throws at its own end.
+        }
     }
 
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
