@@ -62,9 +62,10 @@ public sealed record TlsOptions
     /// <summary>
     /// How many of a peer's TLS handshakes may compute at the same time; the others wait their turn, and one that waits for the network
     /// takes no place. Each computes on a thread of its own, which calls the callbacks of these options and waits for look-ups of revocation too,
-    /// and which ends when there is nothing to do. Default: the number of processors, but at least 2.
+    /// and which ends when there is nothing to do. Default: half of the processors, but at least 1;
+    /// the other half is left to the connections that are made.
     /// </summary>
-    public int MaxConcurrentHandshakes { get; init; } = Math.Max(2, Environment.ProcessorCount);
+    public int MaxConcurrentHandshakes { get; init; } = Math.Max(1, Environment.ProcessorCount / 2);
 
     internal void Validate()
     {
