@@ -8,9 +8,6 @@ internal static class MixedRun
     private const int Processes = 4;
     private const int Clients = 200;
 
-    // What the buffers and caches take anew after the clients were stopped is no slope.
-    private static readonly TimeSpan Refill = TimeSpan.FromMinutes(2);
-
     public static async Task RunAsync(TargetTable targets, TimeSpan length)
     {
         int unobserved = 0;
@@ -30,6 +27,7 @@ internal static class MixedRun
         await clients.StartAsync().ConfigureAwait(false);
         Gauge? warm = null;
         long warmSince = 0;
+        // What the buffers and caches take anew after the clients were stopped is no slope: a fifth of it again is left for that.
         TimeSpan warmUp = TimeSpan.FromMinutes(10) < length / 3 ? TimeSpan.FromMinutes(10) : length / 3;
         var samples = new List<(double Hours, Gauge Gauge)>();
         long begun = Stopwatch.GetTimestamp();
@@ -39,7 +37,7 @@ internal static class MixedRun
             await Task.Delay(10_000).ConfigureAwait(false);
             TimeSpan elapsed = Stopwatch.GetElapsedTime(begun);
             Gauge gauge = Gauge.Read();
-            if (warm is not null && Stopwatch.GetElapsedTime(warmSince) > Refill)
+            if (warm is not null && Stopwatch.GetElapsedTime(warmSince) > warmUp / 5)
                 samples.Add((elapsed.TotalHours, gauge));
             clients.Cut();
             if (turn % 6 != 0)
@@ -65,14 +63,18 @@ internal static class MixedRun
         Console.WriteLine($"empty: RSS {empty.ResidentMegabytes:0.0} MB before, {after.ResidentMegabytes:0.0} MB after");
         Console.WriteLine($"descriptors before: {emptyDescriptors}; after: {Gauge.DescribeDescriptors()}");
         string what = $"soak of {length.TotalMinutes:0} min";
-        targets.AtMost($"{what}: slope of RSS after the first {warmUp.TotalMinutes:0.#} min", Slope(samples, gauge => gauge.ResidentMegabytes), 1, "% per hour");
-        if (warm is { } begin && samples.Count > 0)
+        if (warm is { } begin && samples.Count > 1)
         {
             double left = 100 * (after.ResidentMegabytes - begin.ResidentMegabytes) / samples.Average(sample => sample.Gauge.ResidentMegabytes);
+            targets.AtMost($"{what}: slope of RSS after the first {warmUp.TotalMinutes:0.#} min", Slope(samples, gauge => gauge.ResidentMegabytes), 1, "% per hour");
             targets.AtMost("… RSS that the time since then left behind, without clients", left / between.TotalHours, 1, "% per hour");
+            targets.AtMost("… slope of descriptors", Slope(samples, gauge => gauge.Descriptors), 1, "% per hour");
+        }
+        else
+        {
+            Console.WriteLine($"{what}: too short for a slope");
         }
 
-        targets.AtMost("… slope of descriptors", Slope(samples, gauge => gauge.Descriptors), 1, "% per hour");
         targets.AtMost("… descriptors left at the end", after.Descriptors - empty.Descriptors, 0, "");
         targets.AtMost("… timers left at the end", after.Timers - empty.Timers, 1, ""); // the heartbeat may not have gone to sleep yet
         targets.Exactly("… connections left at the end", server.Peer.Connections.Length, 0);
@@ -81,11 +83,9 @@ internal static class MixedRun
         targets.Exactly("… broken invariants (order, whole packets, answers)", server.Breaks + clients.Complaints, 0);
     }
 
-    /// <summary>The line through the samples: how much it rises in an hour, in percent of their mean.</summary>
+    /// <summary>The line through the samples, of which there are two at least: how much it rises in an hour, in percent of their mean.</summary>
     private static double Slope(List<(double Hours, Gauge Gauge)> samples, Func<Gauge, double> value)
     {
-        if (samples.Count < 2)
-            return 0;
         double meanTime = samples.Average(sample => sample.Hours);
         double mean = samples.Average(sample => value(sample.Gauge));
         double rise = samples.Sum(sample => (sample.Hours - meanTime) * (value(sample.Gauge) - mean))
