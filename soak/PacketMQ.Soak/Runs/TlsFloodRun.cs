@@ -39,12 +39,16 @@ internal static class TlsFloodRun
         await probe.AskAsync("p99").ConfigureAwait(false);
         int refused = server.Refused;
         TimeSpan processor = Environment.CpuUsage.TotalTime;
+        TimeSpan paused = GC.GetTotalPauseDuration();
+        int collections = GC.CollectionCount(0);
         string sent = await flood.AskAsync(go).ConfigureAwait(false);
         double used = (Environment.CpuUsage.TotalTime - processor).TotalSeconds / 10;
+        paused = GC.GetTotalPauseDuration() - paused;
+        collections = GC.CollectionCount(0) - collections;
         double flooded = await NumberAsync(probe, "p99").ConfigureAwait(false);
         double recovered = await NumberAsync(probe, "connect").ConfigureAwait(false);
         Console.WriteLine($"to the sink: {past}; p99 {usual:0.000} -> {unharmed:0.000} ms");
-        Console.WriteLine($"capacity {capacity:0} hellos/s; {sent}; the server used {used:0.00} processors; p99 {usual:0.000} -> {flooded:0.000} ms");
+        Console.WriteLine($"capacity {capacity:0} hellos/s; {sent}; the server used {used:0.00} processors; p99 {usual:0.000} -> {flooded:0.000} ms; {collections} collections paused it for {paused.TotalMilliseconds:0} ms");
         Console.WriteLine($"{server.Peer.TurnedAwayConnections} turned away, {server.Refused - refused} refused; {server.Reasons}");
 
         // How many compute at once shows only if a handshake stays for a while where it computes.
