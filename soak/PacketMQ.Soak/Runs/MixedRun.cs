@@ -8,8 +8,8 @@ internal static class MixedRun
     private const int Processes = 4;
     private const int Clients = 200;
 
-    // The runtime compiles what is used often once more, for half an hour and longer, and what the C library keeps of the memory for that is no
-    // slope of the server's. Without it (DOTNET_TieredCompilation=0) RSS says what the server itself takes.
+    // The runtime compiles what is used often once more, for half an hour and longer, and the C library keeps memory of that: docs/decisions. Without
+    // it (DOTNET_TieredCompilation=0) RSS says what the server itself takes.
     private static readonly bool CompilesOnce = Environment.GetEnvironmentVariable("DOTNET_TieredCompilation") == "0";
 
     public static async Task RunAsync(TargetTable targets, TimeSpan length)

@@ -149,10 +149,8 @@ internal sealed class ConnectionLoop(
                     }
 
                     end ??= connection.Decision.Request;
-                    // To the end of the pool's common queue, behind whoever is ready. With nobody there it would only wake a second thread, which
-                    // finds nothing and looks for a while.
-                    if (end is null && _received.IsTurnOver && ThreadPool.PendingWorkItemCount > 0)
-                        await Task.Yield();
+                    if (end is null && _received.IsTurnOver)
+                        await Task.Yield(); // to the end of the pool's common queue, behind whoever is ready
                 }
             }
             catch (ProtocolException exception)
