@@ -22,7 +22,8 @@ internal struct ReadAhead(long start)
             buffer.Slice(_next, header.Length).CopyTo(header);
             if (BinaryPrimitives.ReadUInt16BigEndian(header[WireProtocol.LengthBytes..]) == WireProtocol.SoftQuitId)
                 return true;
-            _next += WireProtocol.LengthBytes + BinaryPrimitives.ReadUInt32BigEndian(header);
+            // As long: in 32 bits the sum of the largest lengths would be zero, a step that goes nowhere for ever.
+            _next += WireProtocol.LengthBytes + (long)BinaryPrimitives.ReadUInt32BigEndian(header);
         }
 
         return false;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using PacketMQ.Connections;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections;
@@ -7,6 +8,9 @@ namespace PacketMQ.Tests.Connections;
 public sealed class BusyHandlerTests
 {
     private static readonly TimeSpan Second = TimeSpan.FromSeconds(1);
+
+    // Too small, too large, and those at which a sum of 32 bits would run over.
+    private static readonly uint[] ForbiddenLengths = [0, 1, 0x7fff_ffff, 0x8000_0000, 0xffff_fffa, 0xffff_fffc, 0xffff_fffd, 0xffff_fffe, 0xffff_ffff];
 
     private readonly WatchedTime _time = new();
 
@@ -137,6 +141,48 @@ public sealed class BusyHandlerTests
         Assert.Equal(3L, await seen.NextAsync());
         Assert.Equal(ConnectionState.Active, connection.State);
     }
+
+    [Theory, AllTransports]
+    public async Task A_length_that_nobody_may_send_is_stepped_over_while_a_handler_is_busy_and_refused_behind_it(Transport transport)
+    {
+        foreach (uint length in ForbiddenLengths)
+        {
+            var time = new WatchedTime();
+            var entered = new TaskCompletionSource();
+            var release = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            var packet = Packet.Create(async (_, _) =>
+            {
+                entered.TrySetResult();
+                await release.Task;
+            });
+            await using var pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), HeartbeatsOnly(time));
+            await using RawEnd raw = await RawEnd.ConnectAsync(pair);
+            Connection connection = await pair.NextMadeAsync();
+
+            await raw.WriteAsync(RawEnd.Frame(17, 1));
+            await entered.Task.Soon();
+            time.Advance(Second);
+            await raw.WriteAsync([.. Header(length, 17), 0]);
+            await raw.EndAsync();
+            await AdvanceUntilAsync(time, () => connection.Closing.IsCancellationRequested); // it has read ahead, up to the end
+            release.SetResult();
+            CloseInfo info = await connection.Closed.Soon();
+            Assert.Equal((length < 2 ? CloseReason.FrameTooSmall : CloseReason.FrameTooLarge, CloseInitiator.Local), (info.Reason, info.Initiator));
+        }
+    }
+
+    [Fact]
+    public async Task Reading_ahead_comes_to_an_end_whatever_length_is_announced()
+    {
+        foreach (uint length in ForbiddenLengths)
+        {
+            var bytes = new ReadOnlySequence<byte>([.. RawEnd.Frame(17, 1), .. Header(length, 17), .. new byte[100]]);
+            Assert.False(await Task.Run(() => new ReadAhead(0).FindsSoftQuit(bytes)).Soon());
+        }
+    }
+
+    private static byte[] Header(uint length, ushort packetId)
+        => [(byte)(length >> 24), (byte)(length >> 16), (byte)(length >> 8), (byte)length, (byte)(packetId >> 8), (byte)packetId];
 
     // A clock that runs away while a write is on its way would look like a slow consumer.
     private static PeerOptions HeartbeatsOnly(WatchedTime time) => new() { TimeProvider = time, SendTimeout = null, MinReceiveRate = null };
