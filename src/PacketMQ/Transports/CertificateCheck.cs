@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
 namespace PacketMQ.Transports;
@@ -10,6 +11,21 @@ internal static class CertificateCheck
 
     /// <summary>What is wrong; null: nothing.</summary>
     public static string? FindFault(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, string? expectedName)
+    {
+        try
+        {
+            return Find(certificate, chain, errors, expectedName);
+        }
+        catch (CryptographicException exception)
+        {
+            // An extension is read only when it is asked for, and anything may be written in it.
+            return $"The certificate of the other side was refused: it is malformed ({PrintableText.Escape(exception.Message)}).";
+        }
+    }
+
+    public static string Describe(X509Certificate2 certificate) => $"The certificate '{PrintableText.Escape(certificate.Subject, 128)}' of the other side";
+
+    private static string? Find(X509Certificate2? certificate, X509Chain? chain, SslPolicyErrors errors, string? expectedName)
     {
         if (certificate is null || errors.HasFlag(SslPolicyErrors.RemoteCertificateNotAvailable))
             return "The other side presented no certificate.";
@@ -25,8 +41,6 @@ internal static class CertificateCheck
             return $"{who} was refused: it has the wrong name, it is not for '{PrintableText.Escape(expectedName)}' but for {Names(certificate)}.";
         return null;
     }
-
-    public static string Describe(X509Certificate2 certificate) => $"The certificate '{PrintableText.Escape(certificate.Subject, 128)}' of the other side";
 
     // A certificate that says nowhere whether it was revoked can't be checked, and is not held against its owner.
     private static X509ChainStatusFlags Flags(X509Chain chain)
