@@ -8,11 +8,20 @@ namespace PacketMQ.Soak.Runs;
 /// </summary>
 internal static class HalfOpenRun
 {
+    private static readonly string[] Commands = ["unshare", "ip", "nft"];
+
     public static async Task RunAsync(TargetTable targets)
     {
         if (!Environment.IsPrivilegedProcess)
         {
             Console.WriteLine("skipped: a network of its own needs root");
+            return;
+        }
+
+        string[] missing = [.. Commands.Where(command => !IsInstalled(command))];
+        if (missing.Length > 0)
+        {
+            Console.WriteLine($"skipped: a network of its own needs what is not installed here: {string.Join(", ", missing)}");
             return;
         }
 
@@ -26,4 +35,7 @@ internal static class HalfOpenRun
             targets.AtMost("… the client", double.Parse(row[4], CultureInfo.InvariantCulture), 60, "s");
         }
     }
+
+    private static bool IsInstalled(string command)
+        => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, command)));
 }
