@@ -324,33 +324,28 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
     /// <summary>The transport's own handshake, before a byte of ours. If it does not get through, the end is decided and <see cref="IsOpening"/> stays.</summary>
     internal async Task OpenAsync()
     {
-        ValueTask pending = _transport.OpenAsync();
-        if (!pending.IsCompletedSuccessfully)
+        Task<IOException?> opening = _transport.OpenAsync();
+        try
         {
-            Task opening = pending.AsTask();
-            try
+            if (!opening.IsCompleted && await Task.WhenAny(opening, _decision.Made).ConfigureAwait(false) != opening)
             {
-                if (await Task.WhenAny(opening, _decision.Made).ConfigureAwait(false) != opening)
-                {
-                    // Nothing can be told to a side that has not got through it. The transport's end is the handshake's, soon.
-                    _transport.Abort();
-                    ConnectionEnd.Observe(opening);
-                    return;
-                }
+                // Nothing can be told to a side that has not got through it. The transport's end is the handshake's, soon.
+                _transport.Abort();
+                ConnectionEnd.Observe(opening);
+                return;
+            }
 
-                await opening.ConfigureAwait(false);
-            }
-            catch (IOException exception)
+            if (await opening.ConfigureAwait(false) is { } failure)
             {
-                RequestClose(CloseRequest.TransportFailed(exception));
+                RequestClose(CloseRequest.TransportFailed(failure));
                 return;
             }
-            catch (Exception exception)
-            {
-                LogInternal(exception);
-                RequestClose(CloseRequest.InternalError(exception));
-                return;
-            }
+        }
+        catch (Exception exception)
+        {
+            LogInternal(exception);
+            RequestClose(CloseRequest.InternalError(exception));
+            return;
         }
 
         Volatile.Write(ref _isOpening, false);

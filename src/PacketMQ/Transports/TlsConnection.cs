@@ -20,7 +20,6 @@ internal sealed class TlsConnection : TransportConnection
     private readonly TlsSession _session;
     private readonly TlsPipeReader _input;
     private readonly TlsPipeWriter _output;
-    private TlsDetails? _tls;
 
     public TlsConnection(SocketConnection socket, TlsHandshake handshake, ArrayPool<byte>? pool = null)
     {
@@ -53,7 +52,7 @@ internal sealed class TlsConnection : TransportConnection
             _input.RenewWait();
     }
 
-    public override TlsDetails? Tls => Volatile.Read(ref _tls);
+    public override TlsDetails? Tls => _session.IsOpen ? _handshake.Details : null;
 
     public override bool IsTruncated => _session.IsTruncated;
 
@@ -65,12 +64,7 @@ internal sealed class TlsConnection : TransportConnection
 
     public override void UseSpin(TimeSpan time) => _socket.UseSpin(time);
 
-    public override async ValueTask OpenAsync()
-    {
-        TlsDetails? details = null;
-        await _session.OpenAsync(async ssl => details = await _handshake.RunAsync(ssl, _session.Stream).ConfigureAwait(false)).ConfigureAwait(false);
-        Volatile.Write(ref _tls, details);
-    }
+    public override Task<IOException?> OpenAsync() => _session.OpenAsync(_handshake);
 
     public override void Abort() => _socket.Abort();
 

@@ -19,9 +19,15 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
     private string? _refusal;
     private Exception? _callbackFailure;
 
-    public async Task<TlsDetails> RunAsync(SslStream ssl, SocketStream stream)
+    /// <summary>What came of it; null before it is through.</summary>
+    public TlsDetails? Details { get; private set; }
+
+    /// <summary>Runs it, once.</summary>
+    /// <returns>Why it failed: a <see cref="TlsFault"/>, or an error of the stream; null if it is through.</returns>
+    public async Task<IOException?> RunAsync(SslStream ssl, SocketStream stream)
     {
         var turn = new TlsTurn(credentials.Threads);
+        IOException? failure = null;
         try
         {
             // A server computes nothing before the client has said something: silence needs no turn, nor does its end.
@@ -33,21 +39,11 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
                 await ssl.AuthenticateAsServerAsync(ChooseServerOptionsAsync, null).ConfigureAwait(false);
             else
                 await ssl.AuthenticateAsClientAsync(ClientOptions(targetHost)).ConfigureAwait(false);
-            return Check(ssl);
+            Details = Check(ssl);
         }
-        catch (Exception exception) when (!stream.HasFailed && exception is not TlsFault)
+        catch (Exception exception)
         {
-            if (_callbackFailure is not null)
-                throw CallbackFailed(_callbackFailure, canBeTold: false);
-            TlsFault fault = Explain(exception, stream);
-            // SslStream then goes on without a certificate, and finds fault with that.
-            if (targetHost is null && !_hasReadHello && fault is { Kind: TlsFaultKind.Failed, IsRemote: false })
-                fault = new TlsFault(TlsFaultKind.Failed, "The other side did not begin TLS with a hello that can be read.", exception);
-            throw fault;
-        }
-        catch (Exception exception) when (stream.HasFailed && stream.FirstCount == 0 && targetHost is not null)
-        {
-            throw new IOException($"{exception.Message} The other side had not answered in TLS; perhaps it does not speak TLS there.", exception);
+            failure = ExplainHandshake(exception, stream);
         }
         finally
         {
@@ -55,6 +51,8 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
             stream.Turn = null;
             await Task.Yield(); // to the thread pool, where all the rest of the connection runs
         }
+
+        return failure;
     }
 
     /// <summary>Puts the failure of an SslStream into words.</summary>
@@ -72,6 +70,26 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
         while (cause.InnerException is { } inner)
             cause = inner;
         return new TlsFault(TlsFaultKind.Failed, $"TLS failed: {PrintableText.Escape(cause.Message)}", exception);
+    }
+
+    private IOException ExplainHandshake(Exception exception, SocketStream stream)
+    {
+        if (exception is TlsFault known)
+            return known;
+        if (stream.HasFailed)
+        {
+            return targetHost is not null && stream.FirstCount == 0
+                ? new IOException($"{exception.Message} The other side had not answered in TLS; perhaps it does not speak TLS there.", exception)
+                : exception as IOException ?? new IOException(exception.Message, exception);
+        }
+
+        if (_callbackFailure is not null)
+            return CallbackFailed(_callbackFailure, canBeTold: false);
+        TlsFault fault = Explain(exception, stream);
+        // SslStream then goes on without a certificate, and finds fault with that.
+        return targetHost is null && !_hasReadHello && fault is { Kind: TlsFaultKind.Failed, IsRemote: false }
+            ? new TlsFault(TlsFaultKind.Failed, "The other side did not begin TLS with a hello that can be read.", exception)
+            : fault;
     }
 
     private ValueTask<SslServerAuthenticationOptions> ChooseServerOptionsAsync(

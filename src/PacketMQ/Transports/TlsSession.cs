@@ -37,20 +37,26 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
     /// <summary>Whether the stream ended without the other side's close_notify.</summary>
     public bool IsTruncated { get; private set; }
 
-    /// <summary>Runs the handshake, given as a delegate, and takes down why it fails.</summary>
-    public async Task OpenAsync(Func<SslStream, Task> authenticate)
+    /// <summary>Runs the handshake.</summary>
+    /// <returns>Why it failed; null if it is through.</returns>
+    public async Task<IOException?> OpenAsync(TlsHandshake handshake)
     {
-        Enter();
         try
         {
-            await authenticate(ssl).ConfigureAwait(false);
-            _isOpen = _canWrite = true;
+            Enter();
         }
-        catch (TlsFault fault)
+        catch (IOException exception)
         {
-            _fault = fault;
-            _canWrite = fault.CanBeTold;
-            throw;
+            return exception;
+        }
+
+        try
+        {
+            IOException? failure = await handshake.RunAsync(ssl, stream).ConfigureAwait(false);
+            _fault = failure as TlsFault;
+            _canWrite = failure is null || _fault is { CanBeTold: true };
+            _isOpen = failure is null;
+            return failure;
         }
         finally
         {

@@ -59,8 +59,11 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
     /// The transport's own handshake, before the first read and write. Called once. When it has failed, the stream can still be ended
     /// in order: <see cref="Output"/> completed, <see cref="Input"/> read to its end; what is read then has a length and no meaning.
     /// </summary>
-    /// <exception cref="IOException">It failed: a <see cref="TlsFault"/>, or an error of the stream.</exception>
-    public virtual ValueTask OpenAsync() => default;
+    /// <returns>
+    /// Why it failed: a <see cref="TlsFault"/>, or an error of the stream; null if it is through. It is not thrown: strangers decide how often that
+    /// happens, and each method that an exception passes costs time and memory.
+    /// </returns>
+    public virtual Task<IOException?> OpenAsync() => Task.FromResult<IOException?>(null);
 
     /// <summary>Cuts the stream without a farewell. Pending reads and writes end at once. May be called from any thread, more than once.</summary>
     public abstract void Abort();

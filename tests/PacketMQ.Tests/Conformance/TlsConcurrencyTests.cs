@@ -91,7 +91,7 @@ public sealed class TlsConcurrencyTests
 
         static async Task<Thread> OpenAsync(TlsConnection connection)
         {
-            await connection.OpenAsync().ConfigureAwait(false);
+            Assert.Null(await connection.OpenAsync().ConfigureAwait(false));
             return Thread.CurrentThread;
         }
     }

@@ -30,7 +30,7 @@ public sealed class LackOfMemoryTests
 
         public override PipeWriter Output => _pipe.Writer;
 
-        public override ValueTask OpenAsync() => throw new OutOfMemoryException();
+        public override Task<IOException?> OpenAsync() => throw new OutOfMemoryException();
 
         public override void Abort() => IsAborted = true;
 

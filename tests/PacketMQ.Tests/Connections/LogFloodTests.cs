@@ -115,7 +115,7 @@ public sealed class LogFloodTests
 
         public override PipeWriter Output => _pipe.Writer;
 
-        public override ValueTask OpenAsync() => ValueTask.FromException(new NotSupportedException());
+        public override Task<IOException?> OpenAsync() => Task.FromException<IOException?>(new NotSupportedException());
 
         public override void Abort()
         {

@@ -109,7 +109,7 @@ internal sealed class PeerPair : IAsyncDisposable
             case Transport.Tls:
                 var socket = (SocketConnection)await SocketConnector.ConnectAsync(Listen(), CancellationToken.None).Soon();
                 var tls = new TlsConnection(socket, new TlsHandshake(new TlsCredentials(TestTls.ForClients), TestTls.HostName));
-                await tls.OpenAsync().Soon();
+                Assert.Null(await tls.OpenAsync().Soon());
                 return tls;
             default:
                 return await SocketConnector.ConnectAsync(Listen(), CancellationToken.None).Soon();

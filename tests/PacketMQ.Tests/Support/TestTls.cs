@@ -30,7 +30,7 @@ internal static class TestTls
         (TransportConnection left, TransportConnection right) = await Transports.SocketPair.ConnectAsync(endPoint);
         var client = new TlsConnection((SocketConnection)left, new TlsHandshake(new TlsCredentials(ForClients), HostName));
         var server = new TlsConnection((SocketConnection)right, new TlsHandshake(new TlsCredentials(ForServers), targetHost: null));
-        await Task.WhenAll(client.OpenAsync().AsTask(), server.OpenAsync().AsTask()).Soon();
+        Assert.All(await Task.WhenAll(client.OpenAsync(), server.OpenAsync()).Soon(), Assert.Null);
         return (client, server);
     }
 }

@@ -113,7 +113,9 @@ public sealed class TlsIdleTests
             EnabledSslProtocols = SslProtocols.Tls13,
             ApplicationProtocols = [new SslApplicationProtocol("packetmq/1")],
         };
-        await Task.WhenAll(client.OpenAsync().AsTask(), server.AuthenticateAsServerAsync(options, Cancelled)).Soon();
+        Task<IOException?> opening = client.OpenAsync();
+        await Task.WhenAll(opening, server.AuthenticateAsServerAsync(options, Cancelled)).Soon();
+        Assert.Null(await opening);
         return (client, server, right);
     }
 

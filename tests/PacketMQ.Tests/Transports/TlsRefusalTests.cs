@@ -18,7 +18,7 @@ public sealed class TlsRefusalTests
         await using TransportConnection client = raw;
         await using var server = new TlsConnection((SocketConnection)inner, new TlsHandshake(new TlsCredentials(TestTls.ForServers), targetHost: null));
         await client.Output.WriteAsync(Nonsense, TestContext.Current.CancellationToken);
-        TlsFault fault = await Assert.ThrowsAsync<TlsFault>(() => server.OpenAsync().Soon());
+        TlsFault fault = Assert.IsType<TlsFault>(await server.OpenAsync().Soon());
         Assert.Equal("The other side did not begin TLS with a hello that can be read.", fault.Message);
 
         byte[] secret = new byte[20_000];
