@@ -18,8 +18,18 @@ internal sealed class ProxiedPair : IAsyncDisposable
     private Connection? _bystanderConnection;
     private long _exchanges;
 
-    public ProxiedPair(PeerOptions? options = null)
+    public ProxiedPair(PeerOptions? options = null, bool isTls = false)
     {
+        PeerOptions serverOptions = options ?? new PeerOptions();
+        PeerOptions clientOptions = serverOptions;
+        var bystanderOptions = new PeerOptions();
+        if (isTls)
+        {
+            serverOptions = serverOptions with { Tls = TestTls.ForServers };
+            clientOptions = clientOptions with { Tls = TestTls.ForClients };
+            bystanderOptions = bystanderOptions with { Tls = TestTls.ForClients };
+        }
+
         var packet = Packet.Create((data, context) =>
         {
             Received.Enqueue(data);
@@ -27,13 +37,13 @@ internal sealed class ProxiedPair : IAsyncDisposable
         });
         var bystander = Packet.Create((data, context) => context.ReplyAsync(BystanderName, data));
         // No id is one bit away from another, or from a control packet's.
-        Server = new Server(Registries.Make(false, 4_003, (Registries.Name, packet), (BystanderName, bystander)), options);
-        Client = new Client(Registries.Client((Registries.Name, Echoes.Packet), (BystanderName, Registries.Sink())), options);
-        _bystander = new Client(Registries.Client((Registries.Name, Registries.Sink()), (BystanderName, _bystanderEchoes.Packet)));
+        Server = new Server(Registries.Make(false, 4_003, (Registries.Name, packet), (BystanderName, bystander)), serverOptions);
+        Client = new Client(Registries.Client((Registries.Name, Echoes.Packet), (BystanderName, Registries.Sink())), clientOptions);
+        _bystander = new Client(Registries.Client((Registries.Name, Registries.Sink()), (BystanderName, _bystanderEchoes.Packet)), bystanderOptions);
         ServerEvents = new EventLedger(Server);
         ClientEvents = new EventLedger(Client);
         _endPoint = Server.Listen(new IPEndPoint(IPAddress.Loopback, 0));
-        Proxy = new ChaosProxy(_endPoint);
+        Proxy = new ChaosProxy(_endPoint, isTls);
     }
 
     public Server Server { get; }

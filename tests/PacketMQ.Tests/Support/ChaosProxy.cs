@@ -5,16 +5,19 @@ using System.Net.Sockets;
 namespace PacketMQ.Tests.Support;
 
 /// <summary>A TCP proxy between a real client and a real server that does harm to the stream, at a place counted in frames and bytes.</summary>
+/// <remarks>What a frame is depends on what runs through it: one of PacketMQ, or a record of TLS around them.</remarks>
 internal sealed class ChaosProxy : IAsyncDisposable
 {
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
     private readonly ConcurrentBag<ProxiedStream> _streams = [];
     private readonly EndPoint _target;
+    private readonly bool _isTls;
     private readonly Task _accepting;
 
-    public ChaosProxy(EndPoint target)
+    public ChaosProxy(EndPoint target, bool isTls = false)
     {
         _target = target;
+        _isTls = isTls;
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, 0));
         _listener.Listen(512);
         EndPoint = _listener.LocalEndPoint!;
@@ -57,7 +60,7 @@ internal sealed class ChaosProxy : IAsyncDisposable
 
             var server = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
             await server.ConnectAsync(_target);
-            Last = new ProxiedStream(client, server, Fault, SliceSize);
+            Last = new ProxiedStream(client, server, Fault, SliceSize, _isTls);
             _streams.Add(Last);
         }
     }

@@ -9,6 +9,7 @@ internal sealed class ProxiedStream : IAsyncDisposable
     private readonly Socket _server;
     private readonly Fault? _fault;
     private readonly Func<int>? _sliceSize;
+    private readonly bool _isTls;
     private readonly TaskCompletionSource _hit = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _released = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly TaskCompletionSource _clientSpoke = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -16,9 +17,9 @@ internal sealed class ProxiedStream : IAsyncDisposable
     private readonly List<int>[] _frames = [[], []];
     private readonly Task _pumping;
 
-    public ProxiedStream(Socket client, Socket server, Fault? fault, Func<int>? sliceSize)
+    public ProxiedStream(Socket client, Socket server, Fault? fault, Func<int>? sliceSize, bool isTls)
     {
-        (_client, _server, _fault, _sliceSize) = (client, server, fault, sliceSize);
+        (_client, _server, _fault, _sliceSize, _isTls) = (client, server, fault, sliceSize, isTls);
         client.NoDelay = server.NoDelay = true;
         _pumping = Task.WhenAll(
             Task.Run(() => PumpAsync(Way.ToServer, client, server, _clientSpoke)),
@@ -48,7 +49,7 @@ internal sealed class ProxiedStream : IAsyncDisposable
     {
         Fault? fault = _fault?.Way == way ? _fault : null;
         byte[] buffer = new byte[16 * 1024];
-        var place = new FramePlace(_frames[(int)way]);
+        var place = new FramePlace(_frames[(int)way], _isTls);
         try
         {
             int start = 0;
@@ -135,8 +136,11 @@ internal sealed class ProxiedStream : IAsyncDisposable
     }
 
     /// <summary>Where a stream has got to.</summary>
-    private struct FramePlace(List<int> frames)
+    private struct FramePlace(List<int> frames, bool isTls)
     {
+        // A record of TLS: its type, two bytes of a version, two of the length. A frame: four of the length.
+        private readonly int _lengthAt = isTls ? 3 : 0;
+        private readonly int _headerBytes = isTls ? 5 : 4;
         private int _byte;
         private long _length;
 
@@ -148,11 +152,11 @@ internal sealed class ProxiedStream : IAsyncDisposable
             int count = 0;
             do
             {
-                if (_byte < 4)
+                if (_byte >= _lengthAt && _byte < _headerBytes)
                     _length = (_length << 8) | bytes[count];
                 _byte++;
                 count++;
-                if (_byte >= 4 && _byte == _length + 4)
+                if (_byte >= _headerBytes && _byte == _length + _headerBytes)
                 {
                     frames.Add(_byte);
                     (_byte, _length) = (0, 0);
