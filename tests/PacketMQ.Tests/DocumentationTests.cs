@@ -179,6 +179,10 @@ public partial class DocumentationTests
         Assert.Null(FaultOfCommand("dotnet run --project samples/Echo"));
     }
 
+    /// <summary>The lines of a page's sh blocks that call a program.</summary>
+    internal static string[] CommandsOf(string page, string program)
+        => [.. Pages[page].Blocks("sh").SelectMany(block => block.Text.Split('\n')).Where(line => line.StartsWith(program + " ", StringComparison.Ordinal))];
+
     internal static IEnumerable<string[]> ReasonRows() => Pages["docs/closing-and-errors.md"].Rows("Every reason, and what each end sees");
 
     private static void AssertNone(IEnumerable<string> faults) => Assert.Equal("", string.Join("\n\n", faults));
@@ -203,7 +207,7 @@ public partial class DocumentationTests
             case ["./build.sh", var chore]:
                 return File.ReadAllText(Path.Combine(Root, "build.sh")).Contains($"\n  {chore})", StringComparison.Ordinal) ? null : $"no chore {chore}";
             case ["openssl", "req" or "x509", ..]:
-                return null; // run by hand
+                return null; // OpenSslCommandTests runs them
             case [".ci/run"]:
                 return ExistsInRoot(".ci/run") ? null : "no such script";
             default:
