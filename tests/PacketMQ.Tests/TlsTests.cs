@@ -166,6 +166,23 @@ public sealed class TlsTests
     }
 
     [Fact]
+    public async Task A_certificate_that_expires_ends_no_connection_and_lets_no_new_one_in()
+    {
+        DateTimeOffset end = TimeProvider.System.GetUtcNow().AddSeconds(6);
+        var kind = new TestRoot.Kind(IsServer: true) { End = end };
+        var server = TestTls.ForServers with { Certificate = new TlsCertificate(TestTls.Root.Issue(kind, TestTls.HostName)) };
+        await using var meeting = new TlsMeeting(server, TestTls.ForClients);
+        (Connection client, _) = await meeting.ConnectAsync();
+        await meeting.ExchangeAsync(client);
+        await Task.Delay(end.AddSeconds(1) - TimeProvider.System.GetUtcNow(), TestContext.Current.CancellationToken); // TLS judges by the system's clock
+
+        (CloseInfo refused, CloseInfo told) = await meeting.RefusedAsync();
+        AssertRefused(refused, CloseInitiator.Local, "is expired since");
+        Assert.Equal((CloseReason.CertificateRefused, CloseInitiator.Remote), (told.Reason, told.Initiator));
+        await meeting.ExchangeAsync(client);
+    }
+
+    [Fact]
     public async Task A_client_in_plain_text_is_told_nothing_and_named()
     {
         await using var meeting = new TlsMeeting(TestTls.ForServers, null);

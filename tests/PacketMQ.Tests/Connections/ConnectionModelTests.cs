@@ -1,4 +1,3 @@
-using System.Globalization;
 using PacketMQ.Tests.Connections.Life;
 using PacketMQ.Tests.Support;
 
@@ -10,7 +9,7 @@ namespace PacketMQ.Tests.Connections;
 /// </summary>
 public sealed class ConnectionModelTests
 {
-    private static readonly int FirstSeed = Setting("PACKETMQ_LIFE_SEED", 1);
+    private static readonly int FirstSeed = Setting.Read("PACKETMQ_LIFE_SEED", 1);
 
     [Theory]
     [InlineData(Transport.Memory, 60)]
@@ -32,7 +31,7 @@ public sealed class ConnectionModelTests
 
     private static async Task RunAsync(Transport transport, int rounds, Func<int, Task> run)
     {
-        rounds = Setting("PACKETMQ_LIFE_ROUNDS", rounds);
+        rounds = Setting.Read("PACKETMQ_LIFE_ROUNDS", rounds);
         for (int seed = FirstSeed; seed < FirstSeed + rounds; seed++)
         {
             try
@@ -45,7 +44,4 @@ public sealed class ConnectionModelTests
             }
         }
     }
-
-    private static int Setting(string name, int usual)
-        => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : usual;
 }

@@ -9,9 +9,10 @@ namespace PacketMQ.Tests.Faults;
 [Collection(nameof(Alone))] // unobserved exceptions of other tests are not its own
 public sealed class BitFlipTests
 {
-    private const int Seed = 20_261_122;
-    private const int Flips = 300;
     private const int FirstPacket = 3; // INIT, PUBIDS and FINISH come before
+
+    private static readonly int Seed = Setting.Read("PACKETMQ_FLIP_SEED", 20_261_122);
+    private static readonly int Flips = Setting.Read("PACKETMQ_FLIPS", 300);
 
     private static readonly object?[] Values =
     [

@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using System.Globalization;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Faults;
@@ -15,8 +14,8 @@ public sealed class RaceTests
     private const int Threads = 6;
     private const int Steps = 60;
 
-    private static readonly int FirstSeed = Setting("PACKETMQ_RACE_SEED", 1);
-    private static readonly int Rounds = Setting("PACKETMQ_RACE_ROUNDS", 4);
+    private static readonly int FirstSeed = Setting.Read("PACKETMQ_RACE_SEED", 1);
+    private static readonly int Rounds = Setting.Read("PACKETMQ_RACE_ROUNDS", 4);
 
     private enum Act
     {
@@ -53,9 +52,6 @@ public sealed class RaceTests
             }
         }
     }
-
-    private static int Setting(string name, int usual)
-        => int.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out int value) ? value : usual;
 
     /// <summary>One seed's schedule: the acts of each thread, and how and when the peers stop.</summary>
     private sealed class Race

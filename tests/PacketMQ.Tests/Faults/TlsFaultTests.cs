@@ -6,8 +6,8 @@ namespace PacketMQ.Tests.Faults;
 [Collection(nameof(Alone))] // unobserved exceptions of other tests are not its own
 public sealed class TlsFaultTests
 {
-    private const int Seed = 20_261_123;
-    private const int Flips = 200;
+    private static readonly int Seed = Setting.Read("PACKETMQ_FLIP_SEED", 20_261_123);
+    private static readonly int Flips = Setting.Read("PACKETMQ_FLIPS", 200);
 
     private static readonly object?[] Values = ["a packet", new string('x', 300), 1_234_567L];
 

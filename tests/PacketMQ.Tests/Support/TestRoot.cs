@@ -44,7 +44,7 @@ internal sealed class TestRoot
             {
                 < 0 => (Now.AddDays(-5), Now.AddDays(-1)),
                 > 0 => (Now.AddDays(1), Now.AddDays(5)),
-                _ => (Now.AddDays(-1), Now.AddDays(5)),
+                _ => (Now.AddDays(-1), kind.End ?? Now.AddDays(5)),
             };
             return request.Create(_certificate, from, to, serial);
         });
@@ -104,6 +104,9 @@ internal sealed class TestRoot
 
         /// <summary>Below 0: expired; above: not yet valid.</summary>
         public int Time { get; init; }
+
+        /// <summary>When it expires; null: in some days.</summary>
+        public DateTimeOffset? End { get; init; }
 
         /// <summary>Where its revocation list is.</summary>
         public string? RevocationList { get; init; }
