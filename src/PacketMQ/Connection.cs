@@ -384,6 +384,24 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
         Cut();
     }
 
+    /// <summary>Called by the heartbeat, whose look at this connection failed. It never fails.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The next heartbeat tries again.")]
+    internal void EndAfterFaultyTick(Exception exception)
+    {
+        try
+        {
+            LogInternal(exception);
+            if (IsEnding)
+                GiveUp(exception);
+            else
+                RequestClose(CloseRequest.InternalError(exception));
+        }
+        catch (Exception)
+        {
+            // There is no memory even for that. The next heartbeat finds the connection as this one did, or ending.
+        }
+    }
+
     // There was no memory even for its end. A task that failed would have a finalizer that allocates, and ends the process if it can't.
     [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "What is left can only fail for want of memory as well.")]
     internal void GiveUp(Exception exception)

@@ -42,7 +42,7 @@ public abstract class Peer : IAsyncDisposable
         Buffers = new BufferBudget(options.MaxTotalBufferedBytes, Repeated, Logger);
         Admission = new Admission(options, Buffers, Repeated, Logger);
         PlainText = new PlainText(options, Logger);
-        _connections = new ConnectionTable(options.TimeProvider, OnTick);
+        _connections = new ConnectionTable(options.TimeProvider, OnTick, OnFaultyTick);
         _broadcaster = new Broadcaster(this, _connections);
     }
 
@@ -411,6 +411,8 @@ public abstract class Peer : IAsyncDisposable
         Buffers.Check();
         _broadcaster.ReleaseUnused();
     }
+
+    private void OnFaultyTick(Exception exception) => Repeated.TellFault(exception);
 
     private static CloseInfo StoppedInfo
         => new(CloseReason.Shutdown, CloseInitiator.Local, "This peer has stopped; it makes no more connections.");

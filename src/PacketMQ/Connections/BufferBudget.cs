@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 
 namespace PacketMQ.Connections;
@@ -72,7 +73,19 @@ internal sealed class BufferBudget(long? limit, RepeatedLog repeated, ILogger lo
             Relieve();
     }
 
-    void IThreadPoolWorkItem.Execute() => Relieve();
+    // From a work item it would end the process.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The next heartbeat tries again.")]
+    void IThreadPoolWorkItem.Execute()
+    {
+        try
+        {
+            Relieve();
+        }
+        catch (Exception exception)
+        {
+            repeated.TellFault(exception);
+        }
+    }
 
     private void Relieve()
     {

@@ -20,6 +20,7 @@ internal static partial class ConnectionLog
     public const int SendsOnId = 114;
     public const int ListensInPlainTextId = 115;
     public const int ConnectsInPlainTextId = 116;
+    public const int PeerFaultId = 117;
 
     [LoggerMessage(100, LogLevel.Debug, "Connection {ConnectionId} to {RemoteEndPoint} begins.")]
     public static partial void Begins(ILogger logger, long connectionId, string? remoteEndPoint);
@@ -71,4 +72,7 @@ internal static partial class ConnectionLog
 
     [LoggerMessage(ConnectsInPlainTextId, LogLevel.Warning, "Connected to {EndPoint} in plain text: whoever is on the network can read and change everything, and stand in for the server. Set PeerOptions.Tls. PeerOptions.RequireTls makes plain text an error.")]
     public static partial void ConnectsInPlainText(ILogger logger, object? endPoint);
+
+    [LoggerMessage(PeerFaultId, LogLevel.Critical, "An error of the library itself, which belongs to no connection. It tries again with the next heartbeat.")]
+    public static partial void PeerFault(ILogger logger, Exception exception);
 }

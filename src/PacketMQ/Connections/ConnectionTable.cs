@@ -1,3 +1,5 @@
+using System.Diagnostics.CodeAnalysis;
+
 namespace PacketMQ.Connections;
 
 /// <summary>The connections of one peer, with the heartbeat that looks at their deadlines while there are any.</summary>
@@ -9,6 +11,7 @@ internal sealed class ConnectionTable : IDisposable
     private readonly Lock _changing = new(); // guards what changes the connections; nobody else's code runs in it
     private readonly Lock _gate = new(); // guards the heartbeat, and whether it is closed; taken before the other
     private readonly Action _onTick;
+    private readonly Action<Exception> _onFault;
     private readonly ITimer _heartbeat;
     private readonly bool _queues;
     private Picture _picture = new(0, []);
@@ -20,9 +23,11 @@ internal sealed class ConnectionTable : IDisposable
 
     /// <param name="timeProvider">The heartbeat's clock.</param>
     /// <param name="onTick">What else a heartbeat does.</param>
-    public ConnectionTable(TimeProvider timeProvider, Action onTick)
+    /// <param name="onFault">Is told what a heartbeat threw. Throws nothing.</param>
+    public ConnectionTable(TimeProvider timeProvider, Action onTick, Action<Exception> onFault)
     {
         _onTick = onTick;
+        _onFault = onFault;
         _queues = timeProvider == TimeProvider.System; // another clock's timers run where it is moved
         _heartbeat = timeProvider.CreateTimer(static table => ((ConnectionTable)table!).Beat(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
@@ -93,11 +98,58 @@ internal sealed class ConnectionTable : IDisposable
     // that the peers sent nothing, while what they sent waits there: it waits for its own turn.
     private void Beat()
     {
-        if (!_queues)
-            TickConnections();
-        else if (Interlocked.Exchange(ref _isQueued, 1) == 0)
-            ThreadPool.UnsafeQueueUserWorkItem(static table => table.TakeTurn(), this, preferLocal: false);
-        _onTick();
+        Guard(static table =>
+        {
+            if (table._queues)
+                table.QueueTurn();
+            else
+                table.TickConnections();
+        });
+        Guard(static table => table._onTick());
+        Guard(static table => table.StopIfEmpty());
+    }
+
+    private void QueueTurn()
+    {
+        if (Interlocked.Exchange(ref _isQueued, 1) != 0)
+            return;
+        bool isQueued = false;
+        try
+        {
+            isQueued = ThreadPool.UnsafeQueueUserWorkItem(static table => table.TakeTurn(), this, preferLocal: false);
+        }
+        finally
+        {
+            if (!isQueued)
+                Volatile.Write(ref _isQueued, 0);
+        }
+    }
+
+    private void TakeTurn()
+    {
+        Guard(static table => table.TickConnections());
+        Volatile.Write(ref _isQueued, 0);
+    }
+
+    // One that can't be looked at must not keep the others from it.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "What is wrong with one connection ends that one.")]
+    private void TickConnections()
+    {
+        foreach (Connection connection in _connections.All)
+        {
+            try
+            {
+                connection.Tick();
+            }
+            catch (Exception exception)
+            {
+                connection.EndAfterFaultyTick(exception);
+            }
+        }
+    }
+
+    private void StopIfEmpty()
+    {
         if (!_connections.IsEmpty)
             return;
         lock (_gate)
@@ -110,16 +162,18 @@ internal sealed class ConnectionTable : IDisposable
         }
     }
 
-    private void TakeTurn()
+    // On a timer's thread, or a bare one of the pool: what was thrown there, for want of memory for example, would end the process.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The next heartbeat does what this one could not.")]
+    private void Guard(Action<ConnectionTable> step)
     {
-        TickConnections();
-        Volatile.Write(ref _isQueued, 0);
-    }
-
-    private void TickConnections()
-    {
-        foreach (Connection connection in _connections.All)
-            connection.Tick();
+        try
+        {
+            step(this);
+        }
+        catch (Exception exception)
+        {
+            _onFault(exception);
+        }
     }
 
     private sealed record Picture(int Version, Connection[] Connections);

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Extensions.Logging;
 
 namespace PacketMQ.Connections;
@@ -73,6 +74,21 @@ internal sealed class RepeatedLog(ILogger logger, TimeProvider timeProvider)
 
         foreach (((int, string) key, LogLevel level, int count) in repeated ?? [])
             Tell(key, level, count);
+    }
+
+    /// <summary>Logs an error of the library itself that belongs to no connection. It never fails: it is called where nobody would catch that.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "There is nobody left to tell that telling failed.")]
+    public void TellFault(Exception exception)
+    {
+        try
+        {
+            if (IsNews(ConnectionLog.PeerFaultId, exception.GetType().Name))
+                ConnectionLog.PeerFault(logger, exception);
+        }
+        catch (Exception)
+        {
+            // For want of memory, most likely.
+        }
     }
 
     private void Tell((int EventId, string Kind) key, LogLevel level, int count)

@@ -75,15 +75,17 @@ internal sealed class AbortablePipeReader(PipeReader inner) : PipeReader
         EndRead();
     }
 
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is not known what a pipe throws.")]
     public override void CancelPendingRead()
     {
         try
         {
             inner.CancelPendingRead();
         }
-        catch (ObjectDisposedException)
+        catch (Exception)
         {
-            // Completed in the meantime: nothing is pending there.
+            // Completed in the meantime, so that nothing is pending there; or somebody's pipe can't do it. Who asks is often the heartbeat of all
+            // connections, which ends this one without its pipe if it must.
         }
     }
 

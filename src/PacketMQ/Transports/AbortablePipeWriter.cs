@@ -45,15 +45,17 @@ internal sealed class AbortablePipeWriter(PipeWriter inner) : PipeWriter
     public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
         => RunAsync(source, cancellationToken);
 
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is not known what a pipe throws.")]
     public override void CancelPendingFlush()
     {
         try
         {
             inner.CancelPendingFlush();
         }
-        catch (ObjectDisposedException)
+        catch (Exception)
         {
-            // Completed in the meantime: nothing is pending there.
+            // Completed in the meantime, so that nothing is pending there; or somebody's pipe can't do it. Who asks is often the heartbeat of all
+            // connections, which ends this one without its pipe if it must.
         }
     }
 
