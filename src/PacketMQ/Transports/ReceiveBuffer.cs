@@ -52,7 +52,7 @@ internal struct ReceiveBuffer(ArrayPool<byte> pool)
         // A short tail would mean a receive for a few bytes: rather leave it unused.
         if (last.Length > 0 && last.FreeLength < last.Array!.Length / 16)
         {
-            ReceiveSegment next = _spare ?? new ReceiveSegment();
+            ReceiveSegment next = _spare ?? ReceiveSegment.Rent(last.EndIndex);
             _spare = null;
             last.Append(next);
             _last = last = next;
@@ -113,16 +113,19 @@ internal struct ReceiveBuffer(ArrayPool<byte> pool)
     public void ReturnEmptyArrays()
     {
         if (_spare is not null)
-            Return(_spare);
+            GiveBack(_spare);
         _spare = null;
         if (_last is not { Length: 0 } last)
             return;
-        Return(last);
         if (_first != last)
+        {
+            Return(last);
             return;
+        }
+
         _index = last.RunningIndex;
         _first = _last = null;
-        last.GiveBack();
+        GiveBack(last);
     }
 
     /// <summary>Gives back everything, consumed or not. No slice may be in use.</summary>
@@ -154,7 +157,13 @@ internal struct ReceiveBuffer(ArrayPool<byte> pool)
         if (_spare is null)
             _spare = segment;
         else
-            Return(segment);
+            GiveBack(segment);
+    }
+
+    private void GiveBack(ReceiveSegment segment)
+    {
+        Return(segment);
+        segment.GiveBack();
     }
 
     private void Return(ReceiveSegment segment)

@@ -9,22 +9,49 @@ namespace PacketMQ.Transports;
 /// </summary>
 internal sealed class ReceiveSegment : ReadOnlySequenceSegment<byte>
 {
-    // One for each thread: what wakes up, reads and goes to sleep on it allocates nothing, and what sleeps holds nothing.
+    /// <summary>How many all threads together keep, besides one for each thread.</summary>
+    public const int MostKept = 1_024;
+
+    private static readonly Lock Keeping = new(); // guards the two below
+    private static ReceiveSegment? _kept; // the first of a chain
+    private static int _keptCount;
+
+    // One for each thread: what wakes up, reads and goes to sleep on it allocates nothing, and what sleeps holds nothing. The others are for
+    // frames that cross from one segment into the next; they may come back on another thread than took them.
     [ThreadStatic]
     private static ReceiveSegment? _ofThread;
+
+    /// <summary>How many are kept, besides one for each thread.</summary>
+    public static int Kept => Volatile.Read(ref _keptCount);
 
     /// <summary>An empty one, without an array.</summary>
     /// <param name="index">The index of its first byte in the stream.</param>
     public static ReceiveSegment Rent(long index)
     {
-        ReceiveSegment rented = _ofThread ?? new ReceiveSegment();
+        ReceiveSegment rented = _ofThread ?? RentKept();
         _ofThread = null;
         rented.RunningIndex = index;
         return rented;
     }
 
     /// <summary>Gives an empty one back, without an array. No position in it may be in use.</summary>
-    public void GiveBack() => _ofThread = this;
+    public void GiveBack()
+    {
+        if (_ofThread is null)
+        {
+            _ofThread = this;
+            return;
+        }
+
+        lock (Keeping)
+        {
+            if (_keptCount == MostKept)
+                return;
+            Next = _kept;
+            _kept = this;
+            _keptCount++;
+        }
+    }
 
     public byte[]? Array { get; private set; }
 
@@ -71,5 +98,18 @@ internal sealed class ReceiveSegment : ReadOnlySequenceSegment<byte>
         Length = 0;
         Memory = default;
         Next = null;
+    }
+
+    private static ReceiveSegment RentKept()
+    {
+        lock (Keeping)
+        {
+            if (_kept is not { } rented)
+                return new ReceiveSegment();
+            _kept = rented.NextSegment;
+            _keptCount--;
+            rented.Next = null;
+            return rented;
+        }
     }
 }

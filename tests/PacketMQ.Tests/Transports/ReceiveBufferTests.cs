@@ -89,6 +89,25 @@ public sealed class ReceiveBufferTests
     }
 
     [Fact]
+    public void No_more_segments_are_kept_for_others_than_allowed()
+    {
+        var buffers = new ReceiveBuffer[3 * ReceiveSegment.MostKept];
+        for (int i = 0; i < buffers.Length; i++)
+        {
+            buffers[i] = new ReceiveBuffer(_pool);
+            Receive(ref buffers[i], 1);
+        }
+
+        for (int i = 0; i < buffers.Length; i++)
+        {
+            buffers[i].Clear();
+            Assert.InRange(ReceiveSegment.Kept, 0, ReceiveSegment.MostKept);
+        }
+
+        Assert.Equal(0, _pool.Lent);
+    }
+
+    [Fact]
     public void Positions_that_are_not_of_these_bytes_are_refused()
     {
         var buffer = new ReceiveBuffer(_pool);
