@@ -50,6 +50,23 @@ public sealed class BenchTests
     }
 
     [Fact]
+    public async Task On_a_terminal_a_bar_shows_how_far_it_is_and_goes_away()
+    {
+        (ToolProcess server, string address) = await ToolProcess.ServeAsync("--bench");
+        await using ToolProcess running = server;
+
+        string screen = await InProcess.RunOnTerminalAsync(60, "bench", address, "--duration", "0.5", "--size", "100");
+        string[] states = Regex.Replace(screen, "\\e\\[[0-9;]*m", "").Split('\r'); // without its colours
+        Assert.NotEqual(screen, string.Concat(states));
+        Assert.Contains(states, state => state.Contains("warming up", StringComparison.Ordinal));
+        int[] bars = [.. states.Where(state => state.Contains('─') || state.Contains('━')).Select(state => state.Count(one => one == '━'))];
+        Assert.True(bars.Distinct().Count() > 2, $"{bars.Length} bars show no progress.");
+        Assert.All(states.SkipLast(1).Where(state => !state.Contains('\n')), state => Assert.InRange(state.Length, 0, 60 - 1)); // nothing wraps
+        Assert.DoesNotContain(states[^1], one => one is '─' or '━');
+        Assert.DoesNotContain("warming up", states[^1], StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_Unix_domain_socket_is_an_address_too()
     {
         string path = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName()).Replace('\\', '/');

@@ -17,6 +17,17 @@ internal static class InProcess
         return (exitCode, output.ToString().Split(Environment.NewLine, StringSplitOptions.RemoveEmptyEntries), error.ToString());
     }
 
+    /// <summary>As if a person watched, on a terminal of so many columns. What was written to it, control characters and all.</summary>
+    public static async Task<string> RunOnTerminalAsync(int width, params string[] arguments)
+    {
+        using var input = new MemoryStream();
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        int exitCode = await CommandLine.RunAsync(arguments, new Surroundings(input, output, error, IsTerminal: true) { GetWidth = () => width }).Soon();
+        Assert.Equal((0, ""), (exitCode, error.ToString()));
+        return output.ToString();
+    }
+
     /// <summary>Asserts that the text is one line that says something.</summary>
     public static void AssertIsOneSentence(string error)
     {
