@@ -4,16 +4,20 @@ using System.Text.RegularExpressions;
 namespace PacketMQ.Tests;
 
 /// <summary>
-/// Reads the sources of the two lowest layers and refuses what does not belong there: the wire does no I/O and knows no time, the
-/// transports know nothing of what the bytes mean. Comments and texts may say what they like.
+/// Reads the sources of the layers below the connections and refuses what does not belong there: the wire does no I/O and knows no time, the
+/// transports know nothing of what the bytes mean, and nobody knows the layers above. Comments and texts may say what they like.
 /// </summary>
 public sealed partial class ArchitectureTests
 {
     private const string NotInWire =
         @"\b(\w*Task|async|await|\w*Socket|\w*Stream|Pipe\w*|\w*Timer?|TimeProvider|Stopwatch|DateTime\w*|ILogger\w*|Thread\w*|lock|Monitor|Random)\b"
-        + @"|\busing PacketMQ\.(Connections|Transports|Dispatch|Serialization)\b";
+        + @"|\b(Connections|Transports|Dispatch|Serialization)\.\w|\busing PacketMQ\.(Connections|Transports|Dispatch|Serialization)\b";
 
-    private const string NotInTransports = @"\bILogger\w*|\busing PacketMQ\.(Wire|Connections|Dispatch|Serialization)\b";
+    private const string NotInTransports = @"\bILogger\w*|\b(Wire|Connections|Dispatch|Serialization)\.\w|\busing PacketMQ\.(Wire|Connections|Dispatch|Serialization)\b";
+
+    private const string NotInSerialization = @"\b(Wire|Connections|Transports|Dispatch)\.\w|\busing PacketMQ\.(Wire|Connections|Transports|Dispatch)\b";
+
+    private const string NotInDispatch = @"\b(Connections|Transports)\.\w|\busing PacketMQ\.(Connections|Transports)\b";
 
     [Fact]
     public void The_wire_does_no_input_and_output_and_knows_no_time() => Assert.Empty(Offences("Wire", NotInWire));
@@ -21,9 +25,16 @@ public sealed partial class ArchitectureTests
     [Fact]
     public void The_transports_know_nothing_of_the_layers_above() => Assert.Empty(Offences("Transports", NotInTransports));
 
+    [Fact]
+    public void The_serialization_knows_nothing_of_packets_on_their_way() => Assert.Empty(Offences("Serialization", NotInSerialization));
+
+    [Fact]
+    public void The_dispatch_knows_nothing_of_connections_and_transports() => Assert.Empty(Offences("Dispatch", NotInDispatch));
+
     [Theory]
     [InlineData("using PacketMQ.Connections;", "using PacketMQ.Connections")]
     [InlineData("using PacketMQ.Serialization;", "using PacketMQ.Serialization")]
+    [InlineData("Connections.SendQueue queue", "Connections.S")]
     [InlineData("public async ValueTask ReadAsync()", "async")]
     [InlineData("private readonly NetworkStream _in;", "NetworkStream")]
     [InlineData("void Log(ILogger<Session> to)", "ILogger")]

@@ -41,7 +41,7 @@ public sealed class BitFlipTests
             int frame = random.Next(frames[(int)way].Count);
             var fault = new Fault(way, frame, random.Next(frames[(int)way][frame]), FaultKind.Flip, random.Next(8));
             pair.Proxy.Fault = fault;
-            (CloseInfo client, CloseInfo server) = await pair.ConverseAsync(Values, () => time.Beat(5));
+            (CloseInfo client, CloseInfo server) = await pair.ConverseAsync(Values, () => time.Beat(5), $"{fault} of seed {Seed}");
 
             bool isOpaque = frame >= FirstPacket && fault.Byte >= 6;
             AssertPrefix(pair.Received, isOpaque && way == Way.ToServer ? frame - FirstPacket : -1, $"{fault} of seed {Seed}");

@@ -65,19 +65,40 @@ internal sealed class ProxiedPair : IAsyncDisposable
     /// <summary>Connects, sends each value and waits for the last echo, then quits; with whatever the fault makes of it.</summary>
     /// <param name="values">What to send.</param>
     /// <param name="onQuiet">What to do, again and again, when nothing goes on any more.</param>
+    /// <param name="what">What a conversation that does not end is called.</param>
     /// <returns>How both ends ended.</returns>
-    public async Task<(CloseInfo Client, CloseInfo Server)> ConverseAsync(object?[] values, Action? onQuiet = null)
+    public async Task<(CloseInfo Client, CloseInfo Server)> ConverseAsync(object?[] values, Action? onQuiet = null, string what = "")
     {
         Received.Clear();
         Echoes.Clear();
+        var clientSide = new NextConnection(Client, ClientEvents);
+        var serverSide = new NextConnection(Server, ServerEvents);
         Task<(CloseInfo, CloseInfo)> conversation = Task.Run(async () =>
         {
             await ClientSideAsync(values);
-            return (await ClientEvents.NextEndAsync(), await ServerEvents.NextEndAsync());
+            return (await EndAsync(ClientEvents, "client"), await EndAsync(ServerEvents, "server"));
         });
         while (onQuiet is not null && await Task.WhenAny(conversation, Quiet()) != conversation)
-            onQuiet();
+        {
+            // Before both have it a clock that is turned would end the one side alone, and the other would never begin.
+            if (clientSide.HasBegun && serverSide.HasBegun)
+                onQuiet();
+        }
+
         return await conversation.Soon();
+
+        async Task<CloseInfo> EndAsync(EventLedger events, string side)
+        {
+            try
+            {
+                return await events.NextEndAsync();
+            }
+            catch (TimeoutException exception)
+            {
+                throw new TimeoutException(
+                    $"The {side}'s end does not come: {what}; {Received.Count} received, {Echoes.Values.Length} echoed; open: {Client.Connections.Length}, {Server.Connections.Length}", exception);
+            }
+        }
     }
 
     /// <summary>Proves that the server serves others.</summary>
@@ -113,5 +134,14 @@ internal sealed class ProxiedPair : IAsyncDisposable
         {
             // The fault came first; the events tell how it ended.
         }
+    }
+
+    /// <summary>The connection that a peer has behind those that it had when this was made.</summary>
+    private sealed class NextConnection(Peer peer, EventLedger events)
+    {
+        private readonly int _before = events.Count;
+        private readonly long _id = events.Connections.Select(connection => connection.Id).DefaultIfEmpty().Max() + 1;
+
+        public bool HasBegun => peer.TryGetConnection(_id, out _) || events.Count > _before;
     }
 }

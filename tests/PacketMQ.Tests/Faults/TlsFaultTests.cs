@@ -62,7 +62,7 @@ public sealed class TlsFaultTests
             int record = random.Next(records[(int)way].Count);
             var fault = new Fault(way, record, random.Next(records[(int)way][record]), FaultKind.Flip, random.Next(8));
             pair.Proxy.Fault = fault;
-            (CloseInfo client, CloseInfo server) = await pair.ConverseAsync(Values, () => time.Beat(1));
+            (CloseInfo client, CloseInfo server) = await pair.ConverseAsync(Values, () => time.Beat(1), $"{fault} of seed {Seed}");
             AssertPrefixes(pair, fault);
             Assert.NotEqual(CloseReason.InternalError, client.Reason);
             Assert.NotEqual(CloseReason.InternalError, server.Reason);
