@@ -21,9 +21,7 @@ internal sealed class ProxiedStream : IAsyncDisposable
     {
         (_client, _server, _fault, _sliceSize, _isTls) = (client, server, fault, sliceSize, isTls);
         client.NoDelay = server.NoDelay = true;
-        _pumping = Task.WhenAll(
-            Task.Run(() => PumpAsync(Way.ToServer, client, server, _clientSpoke)),
-            Task.Run(() => PumpAsync(Way.ToClient, server, client, _serverSpoke)));
+        _pumping = PumpBothAsync();
     }
 
     /// <summary>The fault has happened.</summary>
@@ -43,6 +41,16 @@ internal sealed class ProxiedStream : IAsyncDisposable
         _client.Dispose();
         _server.Dispose();
         await _pumping;
+    }
+
+    private async Task PumpBothAsync()
+    {
+        await Task.WhenAll(
+            Task.Run(() => PumpAsync(Way.ToServer, _client, _server, _clientSpoke)),
+            Task.Run(() => PumpAsync(Way.ToClient, _server, _client, _serverSpoke)));
+        // A long run would have no descriptors left.
+        _client.Dispose();
+        _server.Dispose();
     }
 
     private async Task PumpAsync(Way way, Socket from, Socket to, TaskCompletionSource spoke)
