@@ -16,16 +16,21 @@ namespace PacketMQ.Connections;
 internal sealed class ConnectionLoop(
     Connection connection, TransportConnection transport, Session session, SendQueue sendQueue) : IThreadPoolWorkItem
 {
-    // A reply waits at most about 2 ms for the rest of its batch.
+    // A reply waits at most about 2 ms for the rest of its batch, and for the handler that runs then; or for seven more, if they were quick before.
     private const int MostCorksASecond = 500;
+
+    // Replies that come less often than each 100 µs all ask for the time.
+    private const int SlowAsksASecond = 10_000;
 
     private readonly PacketDispatcher _dispatcher = new(connection, countsObjects: true);
     private readonly Authentication? _authentication = connection.Peer.Options.Authenticate is null ? null : new(connection, connection.Peer.Options);
     private ReceivedBytes _received = new(transport.Input);
     private HandlerWait? _handler; // one that has not finished
     private PacketRoute? _lastRoute;
-    private long _corkedSince; // 0: no frame is held back yet
-    private int _corkedReplies;
+    private long _corkedSince; // 0: no frame has been held back yet in this batch
+    private int _askedAt; // when the time was last asked for, the low half of it
+    private byte _corkedReplies;
+    private bool _areRepliesSlow;
     private long _framesRead;
     private bool _countsPeerNames;
 
@@ -326,19 +331,22 @@ internal sealed class ConnectionLoop(
 
     private void UncorkInTime()
     {
-        // Asking for the time costs about what a small reply costs, so only every eighth asks.
-        if (_corkedSince != 0 && (++_corkedReplies & 7) != 0)
+        // Asking for the time costs about what a small reply costs, so while they come quickly only every eighth asks.
+        if (_corkedSince != 0 && !_areRepliesSlow && (++_corkedReplies & 7) != 0)
             return;
         long now = Options.TimeProvider.GetTimestamp();
-        if (_corkedSince == 0)
-        {
-            _corkedSince = now;
-        }
-        else if (now - _corkedSince > Math.Max(1, Options.TimeProvider.TimestampFrequency / MostCorksASecond))
+        long frequency = Options.TimeProvider.TimestampFrequency;
+        _areRepliesSlow = (uint)((int)now - _askedAt) > Math.Max(1, frequency / SlowAsksASecond);
+        _askedAt = (int)now;
+        if (_corkedSince != 0 && now - _corkedSince > Math.Max(1, frequency / MostCorksASecond))
         {
             sendQueue.Uncork();
             sendQueue.Cork();
-            _corkedSince = 0;
+            _corkedSince = now; // what the next one waits for began here
+        }
+        else if (_corkedSince == 0)
+        {
+            _corkedSince = now;
         }
     }
 

@@ -79,7 +79,9 @@ internal sealed class GatedWriter : PipeWriter
 
     public override void CancelPendingFlush() => throw new NotSupportedException();
 
-    public override void Complete(Exception? exception = null) => throw new NotSupportedException();
+    public override void Complete(Exception? exception = null)
+    {
+    }
 
     public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
 }
