@@ -19,7 +19,7 @@ internal sealed class Flusher : IThreadPoolWorkItem
     private const int BytesInAll = 8 * 1024 * 1024;
 
     private readonly ConcurrentQueue<SendQueue> _dirty = new();
-    private int _listed; // how many queues wait for a visit
+    private int _listed;
     private int _isRunning;
 
     /// <summary>Which flusher a new queue gets.</summary>
@@ -27,8 +27,11 @@ internal sealed class Flusher : IThreadPoolWorkItem
 
     public static Flusher At(byte index) => All[index];
 
+    /// <summary>How many queues wait for a visit.</summary>
+    public int Listed => Volatile.Read(ref _listed);
+
     /// <summary>How many bytes each queue may let gather while so many do.</summary>
-    public int BytesEach => BytesInAll / Math.Max(1, Volatile.Read(ref _listed));
+    public int BytesEach => BytesInAll / Math.Max(1, Listed);
 
     /// <summary>Writes one batch of a queue soon. The queue sees to it that it is added once only.</summary>
     public void Add(SendQueue queue)

@@ -34,8 +34,10 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
     private const int SenderWritesAt = 60 * 1024;
     private const int SenderWritesAtLeast = 15 * 1024;
 
-    // How often the flusher leaves a queue alone that still grows.
+    // How often the flusher leaves a queue alone that still grows; and for how long, since between two visits others may use up the processor:
+    // 1 ms, and for each queue that waits for a visit too about as long as writing it takes.
     private const int MaxVisits = 100;
+    private const int MaxQuietMoments = 50;
 
     // Pieces, so that progress is visible to the send time-out; smaller ones once the transport is slow.
     private const int WriteBytes = 256 * 1024;
@@ -58,6 +60,7 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
     private int _senderWritesAt = SenderWritesAt;
     private int _countAtVisit;
     private int _visits;
+    private int _firstVisit; // its timestamp's low half: it is compared with one soon after
     private int _corkedThread; // 0: not corked
     private bool _isClosed;
 
@@ -343,7 +346,7 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
         using (_gate.Hold())
         {
             bool isIdle = _isWriting || _gathered.Count == 0;
-            if (!isIdle && _gathered.Count != _countAtVisit && ++_visits < MaxVisits)
+            if (!isIdle && _gathered.Count != _countAtVisit && ++_visits < MaxVisits && !IsOverdue())
             {
                 _countAtVisit = _gathered.Count;
                 return true;
@@ -358,6 +361,15 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
 
         WriteBatch();
         return false;
+    }
+
+    // Asked by the flusher only, so that listing a queue, which senders do, need not ask for the time.
+    private bool IsOverdue()
+    {
+        int now = (int)options.TimeProvider.GetTimestamp();
+        if (_visits == 1)
+            _firstVisit = now;
+        return (uint)(now - _firstVisit) > (long)_quietTicks * (MaxQuietMoments + Flusher.At(_flusher).Listed);
     }
 
     private void Start(Writer writer)

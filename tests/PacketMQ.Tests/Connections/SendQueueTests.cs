@@ -10,6 +10,7 @@ public sealed class SendQueueTests
     private const int WaitingBound = 3_000;
     private const int WaitingCount = 50;
 
+    private readonly WatchedTime _time = new();
     private readonly GatedWriter _writer = new();
     private readonly List<Exception> _failures = [];
     private readonly SendQueue _queue;
@@ -293,9 +294,32 @@ public sealed class SendQueueTests
         Assert.Equal(1 + WaitingCount, _writer.Frames().Count);
     }
 
+    [Fact]
+    public async Task The_flusher_leaves_a_queue_alone_that_grows_but_not_for_long()
+    {
+        _writer.IsOpen = true;
+        _queue.Cork(); // so that nobody else writes
+        for (int i = 0; i < 10; i++)
+        {
+            Append(10, 1);
+            Assert.True(_queue.WriteOrComeAgain());
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(1)); // a busy machine, and other tests' queues
+        Append(10, 1);
+        Assert.False(_queue.WriteOrComeAgain());
+        Assert.Equal(11, _writer.Frames().Count);
+
+        // And from the beginning again.
+        Append(10, 1);
+        _queue.Uncork();
+        await Bounded.UntilAsync(() => _writer.Frames().Count == 12);
+    }
+
     private SendQueue NewQueue(int bound, Action<Exception> onFailed)
         => new(
-            _writer, new PeerOptions { MaxPendingSendBytes = bound, MaxWaitingSendBytes = WaitingBound, MaxWaitingSends = WaitingCount, TimeProvider = new WatchedTime() },
+            _writer,
+            new PeerOptions { MaxPendingSendBytes = bound, MaxWaitingSendBytes = WaitingBound, MaxWaitingSends = WaitingCount, TimeProvider = _time },
             Accounts.New(), new Owner(onFailed, () => _overflows++));
 
     private AppendResult Append(int length, byte id) => _queue.TryAppend(new EncodedFrame(id, new byte[2 + length]));
