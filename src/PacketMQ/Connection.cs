@@ -464,7 +464,18 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
         _transport.Abort();
     }
 
-    void ISendQueueOwner.OnSendFailed(Exception exception) => RequestClose(CloseRequest.TransportFailed(exception));
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It can only fail for want of memory.")]
+    void ISendQueueOwner.OnSendFailed(Exception exception)
+    {
+        try
+        {
+            RequestClose(CloseRequest.TransportFailed(exception));
+        }
+        catch (Exception)
+        {
+            _transport.Abort(); // then the loop's read fails, and ends the connection
+        }
+    }
 
     void ISendQueueOwner.OnTooManyWaiting()
         => RequestClose(

@@ -8,7 +8,7 @@ namespace PacketMQ.Connections;
 /// </summary>
 /// <param name="budget">Where it counts to.</param>
 /// <param name="owner">Whom it belongs to.</param>
-internal sealed class BufferAccount(BufferBudget budget, IBufferOwner owner) : ArrayPool<byte>
+internal class BufferAccount(BufferBudget budget, IBufferOwner owner) : ArrayPool<byte>
 {
     public const int Uncounted = 4 * 1024;
 

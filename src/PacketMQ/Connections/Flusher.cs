@@ -36,10 +36,14 @@ internal sealed class Flusher : IThreadPoolWorkItem
     /// <summary>Writes one batch of a queue soon. The queue sees to it that it is added once only.</summary>
     public void Add(SendQueue queue)
     {
-        Interlocked.Increment(ref _listed);
         _dirty.Enqueue(queue);
-        if (Volatile.Read(ref _isRunning) == 0 && Interlocked.Exchange(ref _isRunning, 1) == 0)
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        Interlocked.Increment(ref _listed);
+        if (Volatile.Read(ref _isRunning) != 0 || Interlocked.Exchange(ref _isRunning, 1) != 0)
+            return;
+        if (TryQueue())
+            return;
+        Volatile.Write(ref _isRunning, 0); // the next who adds a queue tries again
+        throw new OutOfMemoryException();
     }
 
     void IThreadPoolWorkItem.Execute()
@@ -52,15 +56,7 @@ internal sealed class Flusher : IThreadPoolWorkItem
             {
                 bool hasWritten = false;
                 for (int round = _dirty.Count; round > 0 && _dirty.TryDequeue(out SendQueue? queue); round--, walked++)
-                {
-                    if (queue.WriteOrComeAgain())
-                        _dirty.Enqueue(queue);
-                    else
-                    {
-                        Interlocked.Decrement(ref _listed);
-                        hasWritten = true;
-                    }
-                }
+                    hasWritten |= TryFinish(queue);
 
                 if (!hasWritten)
                     Thread.Yield();
@@ -68,8 +64,10 @@ internal sealed class Flusher : IThreadPoolWorkItem
 
             if (!_dirty.IsEmpty)
             {
-                ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
-                return;
+                if (TryQueue())
+                    return;
+                walked = 0;
+                continue;
             }
 
             if (MoreComesSoon())
@@ -79,6 +77,40 @@ internal sealed class Flusher : IThreadPoolWorkItem
             Interlocked.MemoryBarrier();
             if (_dirty.IsEmpty || Interlocked.Exchange(ref _isRunning, 1) != 0)
                 return;
+        }
+    }
+
+    // One visit. False: the queue wants another. An exception would end the process here; so it ends the connection.
+    private bool TryFinish(SendQueue queue)
+    {
+        try
+        {
+            if (queue.WriteOrComeAgain())
+            {
+                _dirty.Enqueue(queue);
+                return false;
+            }
+        }
+        catch (Exception exception)
+        {
+            queue.Fail(exception);
+        }
+
+        Interlocked.Decrement(ref _listed);
+        return true;
+    }
+
+    // False: there is no memory for a new turn.
+    private bool TryQueue()
+    {
+        try
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            return true;
+        }
+        catch (OutOfMemoryException)
+        {
+            return false;
         }
     }
 

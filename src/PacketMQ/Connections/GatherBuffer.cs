@@ -83,19 +83,22 @@ internal struct GatherBuffer(ArrayPool<byte> pool)
 
     private readonly void Return(ref byte[]? array)
     {
-        if (array is not null)
-            pool.Return(array);
+        byte[]? returned = array;
         array = null;
+        if (returned is not null)
+            pool.Return(returned);
     }
 
-    // What comes behind a shared part, and is not its continuation, needs it in front of it.
+    // What comes behind a shared part, and is not its continuation, needs it in front of it. Without memory it stays where it is.
     private void CopyShared()
     {
         SharedFrames shared = _shared!;
         int size = Count - _own;
+        if (_gathering is null || _gathering.Length - _own < size)
+            Grow(size);
+        shared.Slice(_sharedStart, size).Span.CopyTo(_gathering.AsSpan(_own));
+        _own += size;
         _shared = null;
-        Count = _own;
-        shared.Slice(_sharedStart, size).Span.CopyTo(Reserve(size));
         shared.Release();
     }
 
@@ -116,8 +119,9 @@ internal struct GatherBuffer(ArrayPool<byte> pool)
         }
 
         _gathering.AsSpan(0, _own).CopyTo(larger);
-        Return(ref _gathering);
+        byte[]? smaller = _gathering;
         _gathering = larger;
+        Return(ref smaller);
     }
 }
 

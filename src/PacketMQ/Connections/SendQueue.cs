@@ -156,18 +156,25 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
     {
         try
         {
-            bool hasRoom;
+            bool hasRoom = false;
             Writer writer = Writer.Nobody;
-            using (_gate.Hold())
+            try
             {
-                if (_isClosed)
-                    return false;
-                hasRoom = _waiting!.TryAdd(frame);
-                if (hasRoom)
+                using (_gate.Hold())
                 {
-                    AdmitWaiting(); // room may have come since the caller looked
-                    writer = ChooseWriter();
+                    if (_isClosed)
+                        return false;
+                    hasRoom = _waiting!.TryAdd(frame);
+                    if (hasRoom)
+                    {
+                        AdmitWaiting(); // room may have come since the caller looked
+                        writer = ChooseWriter();
+                    }
                 }
+            }
+            catch (Exception exception) when (hasRoom)
+            {
+                Fail(exception); // which turns it away
             }
 
             if (!hasRoom)
@@ -380,7 +387,20 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
             _lastWriteOfThread = options.TimeProvider.GetTimestamp(); // a write takes longer than a quiet moment: counted from its end
         }
         else if (writer == Writer.Flusher)
+            List();
+    }
+
+    // Never throws. A queue that could not be listed would wait for ever.
+    private void List()
+    {
+        try
+        {
             Flusher.At(_flusher).Add(this);
+        }
+        catch (Exception exception)
+        {
+            Fail(exception);
+        }
     }
 
     private async Task WriteRestAsync(ValueTask<FlushResult> write, GatheredBatch batch, int written)
@@ -406,38 +426,47 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
         EndBatch(batch);
     }
 
-    // What gathered meanwhile is for the flusher, even if a sender wrote this batch: nobody writes for all the others.
+    // What gathered meanwhile is for the flusher, even if a sender wrote this batch: nobody writes for all the others. Never throws.
     private void EndBatch(in GatheredBatch batch)
     {
         Writer writer = Writer.Nobody;
-        using (_gate.Hold())
+        try
         {
-            _inFlight = 0;
-            _isWriting = false;
-            _gathered.GiveBack(batch);
-            AdmitWaiting();
-            if (_gathered.Count > 0)
+            using (_gate.Hold())
             {
-                writer = Chosen(Writer.Flusher);
+                _inFlight = 0;
+                _isWriting = false;
+                _gathered.GiveBack(batch);
+                AdmitWaiting();
+                if (_gathered.Count > 0)
+                {
+                    writer = Chosen(Writer.Flusher);
+                }
+                else
+                {
+                    _gathered.Release();
+                    _drained?.TrySetResult();
+                }
             }
-            else
-            {
-                _gathered.Release();
-                _drained?.TrySetResult();
-            }
+        }
+        catch (Exception exception)
+        {
+            Fail(exception);
+            return;
         }
 
         Start(writer);
     }
 
+    // If there is no memory it throws, and the frame still waits: whoever called fails the queue, which turns it away.
     private void AdmitWaiting()
     {
         while (!_isClosed && _waiting?.First is { } frame)
         {
             if (!HasRoomFor(frame.Bytes.Length))
                 return;
-            _waiting.TryRemove(frame);
             frame.Bytes.CopyTo(_gathered.Reserve(frame.Bytes.Length));
+            _waiting.TryRemove(frame);
             frame.SetAppended(true);
         }
     }
@@ -445,13 +474,20 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
     // Leaves nothing of the frame behind, and lets those in that it stood before.
     private void GiveUp(WaitingFrame frame, CancellationToken cancellationToken)
     {
-        Writer writer;
-        using (_gate.Hold())
+        Writer writer = Writer.Nobody;
+        try
         {
-            if (!_waiting!.TryRemove(frame))
-                return; // it was let in, or turned away
-            AdmitWaiting();
-            writer = ChooseWriter();
+            using (_gate.Hold())
+            {
+                if (!_waiting!.TryRemove(frame))
+                    return; // it was let in, or turned away
+                AdmitWaiting();
+                writer = ChooseWriter();
+            }
+        }
+        catch (Exception exception)
+        {
+            Fail(exception);
         }
 
         frame.SetCanceled(cancellationToken);
@@ -468,9 +504,10 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
         }
     }
 
-    // The array that was being written is left to the garbage collector: a transport that failed may still hold it.
-    private void Fail(Exception exception)
+    /// <summary>Ends the connection: what was accepted can't go out, since the transport failed, or there was no memory.</summary>
+    public void Fail(Exception exception)
     {
+        // The array that was being written is left to the garbage collector: a transport that failed may still hold it.
         owner.OnSendFailed(exception); // first: whoever is turned away asks for the reason
         using (_gate.Hold())
         {

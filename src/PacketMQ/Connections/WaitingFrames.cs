@@ -43,8 +43,8 @@ internal sealed class WaitingFrames(long maxBytes, int maxCount, BufferAccount a
     {
         if (_count >= maxCount || (_count > 0 && _bytes + frame.Bytes.Length > maxBytes))
             return false;
+        account.Add(frame.Bytes.Length + Overhead); // first: it may find no memory
         _bytes += frame.Bytes.Length;
-        account.Add(frame.Bytes.Length + Overhead);
         _count++;
         frame.IsWaiting = true;
         frame.Previous = _last;

@@ -11,6 +11,7 @@ public sealed class SendQueueTests
     private const int WaitingCount = 50;
 
     private readonly WatchedTime _time = new();
+    private readonly PoorAccount _account = new();
     private readonly GatedWriter _writer = new();
     private readonly List<Exception> _failures = [];
     private readonly SendQueue _queue;
@@ -316,11 +317,45 @@ public sealed class SendQueueTests
         await Bounded.UntilAsync(() => _writer.Frames().Count == 12);
     }
 
+    [Fact]
+    public async Task Without_memory_to_let_in_who_waits_the_connection_ends_and_he_is_told()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        Task<bool> first = AppendLater(5_000, 2); // more than the array that comes back
+        Task<bool> second = AppendLater(10, 3);
+        _account.IsPoor = true;
+        _writer.IsOpen = true;
+        Assert.False(await first.Soon());
+        Assert.False(await second.Soon());
+        Assert.IsType<OutOfMemoryException>(Assert.Single(_failures));
+        Assert.Equal(AppendResult.Closed, Append(1, 4));
+        await _queue.CloseAsync().Soon();
+        Assert.Equal<byte>([1], _writer.Frames().Select(frame => frame.Id));
+    }
+
+    [Fact]
+    public async Task Without_memory_to_let_in_who_stood_behind_one_that_gives_up_the_connection_ends()
+    {
+        Append(900, 1);
+        await _writer.Blocked.Soon();
+        using var cancellation = new CancellationTokenSource();
+        Task<bool> first = AppendLater(900, 2, cancellation.Token);
+        Task<bool> second = AppendLater(10, 3);
+        _account.IsPoor = true;
+        await cancellation.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => first.Soon());
+        Assert.False(await second.Soon());
+        Assert.IsType<OutOfMemoryException>(Assert.Single(_failures));
+        _writer.IsOpen = true;
+        await _queue.CloseAsync().Soon();
+    }
+
     private SendQueue NewQueue(int bound, Action<Exception> onFailed)
         => new(
             _writer,
             new PeerOptions { MaxPendingSendBytes = bound, MaxWaitingSendBytes = WaitingBound, MaxWaitingSends = WaitingCount, TimeProvider = _time },
-            Accounts.New(), new Owner(onFailed, () => _overflows++));
+            _account, new Owner(onFailed, () => _overflows++));
 
     private AppendResult Append(int length, byte id) => _queue.TryAppend(new EncodedFrame(id, new byte[2 + length]));
 
