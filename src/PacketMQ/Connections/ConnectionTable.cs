@@ -14,7 +14,7 @@ internal sealed class ConnectionTable : IDisposable
     private readonly Action<Exception> _onFault;
     private readonly ITimer _heartbeat;
     private readonly bool _queues;
-    private Picture _picture = new(0, []);
+    private Picture? _picture; // for broadcasts; none once it is out of date, so that it keeps no connection that has ended
     private int _version; // of the connections
     private int _isQueued;
     private bool _isBeating;
@@ -78,9 +78,9 @@ internal sealed class ConnectionTable : IDisposable
     /// <summary>The same connections as <see cref="All"/>, as a whole that does not change, and is not made anew while they do not. Not to be changed.</summary>
     public Connection[] Snapshot()
     {
-        Picture picture = Volatile.Read(ref _picture);
+        Picture? picture = Volatile.Read(ref _picture);
         int version = Volatile.Read(ref _version);
-        if (picture.Version != version)
+        if (picture is null || picture.Version != version)
             Volatile.Write(ref _picture, picture = new Picture(version, [.. All])); // what changes meanwhile has another version
         return picture.Connections;
     }
@@ -106,6 +106,8 @@ internal sealed class ConnectionTable : IDisposable
                 table.TickConnections();
         });
         Guard(static table => table._onTick());
+        if (Volatile.Read(ref _picture) is { } picture && picture.Version != Volatile.Read(ref _version))
+            Volatile.Write(ref _picture, null);
         Guard(static table => table.StopIfEmpty());
     }
 
@@ -157,6 +159,7 @@ internal sealed class ConnectionTable : IDisposable
             if (_connections.IsEmpty)
             {
                 _isBeating = false;
+                Volatile.Write(ref _picture, null);
                 _heartbeat.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
             }
         }
