@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using PacketMQ.Connections;
 using PacketMQ.Tests.Support;
 
@@ -296,6 +297,76 @@ public sealed class SendQueueTests
     }
 
     [Fact]
+    public async Task A_packet_after_a_quiet_moment_is_written_before_its_send_returns()
+    {
+        _writer.IsOpen = true;
+        await OnFreshThreadAsync(() =>
+        {
+            for (int i = 1; i <= 3; i++)
+            {
+                _time.Advance(TimeSpan.FromMilliseconds(1));
+                Assert.Equal(AppendResult.Accepted, Append(10, (byte)i));
+                Assert.Equal((i, i), (_writer.Writes, _writer.Frames().Count));
+            }
+        });
+    }
+
+    [Fact]
+    public async Task A_burst_of_small_packets_leaves_in_few_writes()
+    {
+        // A sender that loses its processor in the middle looks as if it had stopped: so the best of some bursts.
+        int fewest = int.MaxValue;
+        for (int round = 0; round < 50 && fewest > 3; round++)
+        {
+            var writer = new GatedWriter { IsOpen = true };
+            SendQueue queue = NewQueue(4_000_000, _failures.Add, writer);
+            await OnFreshThreadAsync(() =>
+            {
+                for (int i = 0; i < 1_000; i++)
+                    Assert.Equal(AppendResult.Accepted, queue.TryAppend(new EncodedFrame(1, new byte[16])));
+            });
+            await queue.CloseAsync().Soon();
+            Assert.Equal(1_000, writer.Frames().Count);
+            fewest = Math.Min(fewest, writer.Writes);
+        }
+
+        Assert.InRange(fewest, 1, 3);
+    }
+
+    [Fact]
+    public async Task Who_writes_writes_one_batch_and_what_others_append_meanwhile_goes_out_on_another_thread()
+    {
+        using var returned = new ManualResetEventSlim();
+        var writers = new List<int>();
+        SendQueue? queue = null;
+        queue = NewQueue(4_000_000, _failures.Add, new HookedWriter(write =>
+        {
+            writers.Add(Environment.CurrentManagedThreadId);
+            if (write == 1)
+            {
+                for (int i = 0; i < 100; i++)
+                    Assert.Equal(AppendResult.Accepted, queue!.TryAppend(new EncodedFrame(2, new byte[1_000]))); // more than a batch
+            }
+            else
+            {
+                Assert.True(returned.Wait(Bounded.Limit)); // a sender that wrote this too would wait for itself
+            }
+        }));
+        int sender = 0;
+        await OnFreshThreadAsync(() =>
+        {
+            sender = Environment.CurrentManagedThreadId;
+            Assert.Equal(AppendResult.Accepted, queue.TryAppend(new EncodedFrame(1, new byte[10])));
+            returned.Set();
+        });
+        await queue.CloseAsync().Soon();
+        Assert.Empty(_failures);
+        Assert.Equal(sender, writers[0]);
+        Assert.NotEmpty(writers.Skip(1));
+        Assert.DoesNotContain(sender, writers.Skip(1));
+    }
+
+    [Fact]
     public async Task The_flusher_leaves_a_queue_alone_that_grows_but_not_for_long()
     {
         _writer.IsOpen = true;
@@ -351,11 +422,30 @@ public sealed class SendQueueTests
         await _queue.CloseAsync().Soon();
     }
 
-    private SendQueue NewQueue(int bound, Action<Exception> onFailed)
+    private SendQueue NewQueue(int bound, Action<Exception> onFailed, PipeWriter? writer = null)
         => new(
-            _writer,
+            writer ?? _writer,
             new PeerOptions { MaxPendingSendBytes = bound, MaxWaitingSendBytes = WaitingBound, MaxWaitingSends = WaitingCount, TimeProvider = _time },
             _account, new Owner(onFailed, () => _overflows++));
+
+    // A thread that has not written yet is quiet.
+    private static async Task OnFreshThreadAsync(Action act)
+    {
+        var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        new Thread(() =>
+        {
+            try
+            {
+                act();
+                done.SetResult();
+            }
+            catch (Exception exception)
+            {
+                done.SetException(exception);
+            }
+        }).Start();
+        await done.Task.Soon();
+    }
 
     private AppendResult Append(int length, byte id) => _queue.TryAppend(new EncodedFrame(id, new byte[2 + length]));
 
@@ -369,6 +459,30 @@ public sealed class SendQueueTests
 
     private Task<bool> AppendLater(int length, byte id, CancellationToken cancellationToken = default)
         => _queue.AppendLaterAsync(new EncodedFrame(id, new byte[length]), cancellationToken).AsTask();
+
+    /// <summary>Completes each write at once, after a test has done what it wants to do meanwhile.</summary>
+    private sealed class HookedWriter(Action<int> write) : PipeWriter
+    {
+        private int _writes;
+
+        public override ValueTask<FlushResult> WriteAsync(ReadOnlyMemory<byte> source, CancellationToken cancellationToken = default)
+        {
+            write(++_writes);
+            return default;
+        }
+
+        public override void Advance(int bytes) => throw new NotSupportedException();
+
+        public override Memory<byte> GetMemory(int sizeHint = 0) => throw new NotSupportedException();
+
+        public override Span<byte> GetSpan(int sizeHint = 0) => throw new NotSupportedException();
+
+        public override void CancelPendingFlush() => throw new NotSupportedException();
+
+        public override void Complete(Exception? exception = null) => throw new NotSupportedException();
+
+        public override ValueTask<FlushResult> FlushAsync(CancellationToken cancellationToken = default) => throw new NotSupportedException();
+    }
 
     private sealed class Owner(Action<Exception> onFailed, Action onTooManyWaiting) : ISendQueueOwner
     {
