@@ -154,7 +154,7 @@ internal sealed class ConnectionLoop(
                     }
 
                     end ??= connection.Decision.Request;
-                    if (end is null && _received.IsTurnOver)
+                    if (end is null && _received.IsTurnOverBy(Options.TimeProvider))
                         await Task.Yield(); // to the end of the pool's common queue, behind whoever is ready
                 }
             }

@@ -15,11 +15,17 @@ internal struct ReceivedBytes(PipeReader input)
     // Who sends as fast as we read never lets a read wait: after so many bytes the other connections get their turn.
     private const int FairShare = 1_024 * 1_024;
 
+    // Or after 5 ms, if its handlers take their time. Handling so many bytes costs far more than asking for it.
+    private const int MostTurnsASecond = 200;
+    private const int BytesAnAsk = 32 * 1_024;
+
     private ReadResult _read; // the last one
     private volatile bool _isHeld;
     private SequencePosition _keptStart;
     private long _left;
-    private long _turn; // how many bytes came without a wait
+    private int _turn; // how many bytes came without a wait
+    private int _turnAtAsk; // how many when the time was last asked for
+    private int _turnEndedAt; // the low half of the time, if it was time that ended it
 
     /// <summary>How many bytes of an incomplete frame were left when the reader was advanced. Read by the heartbeat.</summary>
     public long Left => Volatile.Read(ref _left);
@@ -43,8 +49,22 @@ internal struct ReceivedBytes(PipeReader input)
     {
         ValueTask<ReadResult> reading = input.ReadAsync();
         if (!reading.IsCompleted || IsTurnOver)
-            _turn = 0;
+            _turn = _turnAtAsk = 0;
         return reading;
+    }
+
+    /// <summary>The same as <see cref="IsTurnOver"/>, for who has handled the bytes and may have taken long.</summary>
+    public bool IsTurnOverBy(TimeProvider timeProvider)
+    {
+        if (_turn - _turnAtAsk >= BytesAnAsk && !IsTurnOver)
+        {
+            _turnAtAsk = _turn;
+            int now = (int)timeProvider.GetTimestamp();
+            if ((uint)(now - _turnEndedAt) > timeProvider.TimestampFrequency / MostTurnsASecond)
+                (_turn, _turnEndedAt) = (FairShare, now);
+        }
+
+        return IsTurnOver;
     }
 
     public readonly void CancelRead() => input.CancelPendingRead();
@@ -52,7 +72,7 @@ internal struct ReceivedBytes(PipeReader input)
     public void Take(ReadResult read)
     {
         (_read, _isHeld) = (read, true);
-        _turn += read.Buffer.Length - _left;
+        _turn = (int)Math.Min(FairShare, _turn + read.Buffer.Length - _left);
         Volatile.Write(ref _left, 0); // while a handler blocks the thread, nothing is known to be missing
     }
 
