@@ -3,8 +3,9 @@ using System.Diagnostics.CodeAnalysis;
 namespace PacketMQ.Connections;
 
 /// <summary>
-/// A lock for a few dozen instructions, never held across I/O or code of the application: entering and leaving it uncontended costs
-/// about half of what <see cref="Lock"/> costs, and a send queue does it once per packet.
+/// A lock for a few dozen instructions, and the copying of what is sent: mostly one packet, now and then all that waits for room in a
+/// queue, which is no more than the queue may hold. It is never held across I/O or code of the application. Entering and leaving it
+/// uncontended costs about half of what <see cref="Lock"/> costs, and a send queue does it once per packet.
 /// </summary>
 /// <remarks>Not reentrant. A mutable struct: keep it in a field that is not readonly. Use as <c>using (_gate.Hold())</c>.</remarks>
 internal struct SpinGate
@@ -25,7 +26,8 @@ internal struct SpinGate
         var wait = new SpinWait();
         do
         {
-            // Never sleeps: whoever holds the gate leaves it within a microsecond or was preempted, which a yield mends.
+            // Never sleeps: whoever holds the gate mostly leaves it within a microsecond, or copies much, which takes some hundred for a
+            // megabyte, or was preempted. A yield mends the last, and lets others work during the other.
             wait.SpinOnce(sleep1Threshold: -1);
         }
         while (Volatile.Read(ref _held) != 0 || Interlocked.CompareExchange(ref _held, 1, 0) != 0);
