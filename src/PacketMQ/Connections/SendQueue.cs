@@ -504,18 +504,25 @@ internal sealed class SendQueue(PipeWriter output, PeerOptions options, BufferAc
         }
     }
 
-    /// <summary>Ends the connection: what was accepted can't go out, since the transport failed, or there was no memory.</summary>
+    /// <summary>Ends the connection: what was accepted can't go out, since the transport failed, or there was no memory. Never throws.</summary>
     public void Fail(Exception exception)
     {
         // The array that was being written is left to the garbage collector: a transport that failed may still hold it.
         owner.OnSendFailed(exception); // first: whoever is turned away asks for the reason
-        using (_gate.Hold())
+        try
         {
-            RefuseFromNowOn();
-            _isWriting = false;
-            _inFlight = 0;
-            _gathered.Release();
-            _drained?.TrySetResult();
+            using (_gate.Hold())
+            {
+                _isWriting = false;
+                _inFlight = 0;
+                RefuseFromNowOn();
+                _gathered.Release();
+                _drained?.TrySetResult();
+            }
+        }
+        catch (OutOfMemoryException)
+        {
+            // The connection's end abandons the queue, and with it whatever is left.
         }
     }
 }
