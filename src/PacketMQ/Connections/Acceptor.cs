@@ -61,7 +61,7 @@ internal sealed class Acceptor : IAsyncDisposable
                 TransportConnection transport = await _accept(_stopping.Token).ConfigureAwait(false);
                 pause = FirstPause;
                 passedOver = 0;
-                _begin(transport);
+                await BeginAsync(transport).ConfigureAwait(false);
             }
             catch (Exception) when (_stopping.IsCancellationRequested)
             {
@@ -84,6 +84,21 @@ internal sealed class Acceptor : IAsyncDisposable
                 if (!isOfOneClient)
                     pause = pause * 2 < LongestPause ? pause * 2 : LongestPause;
             }
+        }
+    }
+
+    // One that could not be begun, for want of memory for example, is not left to the finalizer, which comes when it likes.
+    private async ValueTask BeginAsync(TransportConnection transport)
+    {
+        try
+        {
+            _begin(transport);
+        }
+        catch
+        {
+            transport.Abort();
+            await transport.DisposeAsync().ConfigureAwait(false);
+            throw;
         }
     }
 }

@@ -97,6 +97,11 @@ internal sealed class SocketListener : IAsyncDisposable, IDisposable
             {
                 socket.Dispose();
             }
+            catch when (socket is not null)
+            {
+                socket.Dispose();
+                throw;
+            }
 
             if (isOneOfTheLast)
                 throw new SocketException((int)SocketError.TooManyOpenSockets);

@@ -144,8 +144,9 @@ public sealed class AcceptorTests
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
-    public async Task A_lack_of_memory_does_not_end_the_loop(bool whenAccepting)
+    public async Task A_lack_of_memory_does_not_end_the_loop_and_leaves_no_connection_open(bool whenAccepting)
     {
+        (TransportConnection first, TransportConnection client) = MemoryConnection.CreatePair();
         var time = new WatchedTime();
         var begun = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         int attempts = 0;
@@ -155,6 +156,8 @@ public sealed class AcceptorTests
         await pausing;
         time.Advance(TimeSpan.FromMilliseconds(10));
         await begun.Task.Soon();
+        if (!whenAccepting)
+            await Assert.ThrowsAsync<IOException>(() => client.Input.ReadAsync(TestContext.Current.CancellationToken).Soon());
 
         async ValueTask<TransportConnection> AcceptAsync(CancellationToken cancellationToken)
         {
@@ -163,7 +166,7 @@ public sealed class AcceptorTests
                 throw new OutOfMemoryException();
             if (attempt > 2)
                 await Task.Delay(Timeout.Infinite, cancellationToken);
-            return MemoryConnection.CreatePair().First;
+            return attempt == 1 ? first : MemoryConnection.CreatePair().First;
         }
 
         Connection? Begin(TransportConnection transport)

@@ -48,6 +48,20 @@ public sealed class SocketListenerTests
     }
 
     [Fact]
+    public async Task A_client_for_whom_there_is_no_memory_is_closed_and_the_next_one_is_taken()
+    {
+        await using SocketListener listener = SocketListener.Bind(new IPEndPoint(IPAddress.Loopback, 0), 8);
+        listener.Admits = _ => throw new OutOfMemoryException();
+        await using TransportConnection client = await SocketConnector.ConnectAsync(listener.LocalEndPoint, Cancelled).Soon();
+        await Assert.ThrowsAsync<OutOfMemoryException>(() => listener.AcceptAsync(Cancelled).Soon());
+        Assert.True((await client.Input.ReadAsync(Cancelled).Soon()).IsCompleted);
+        listener.Admits = _ => true;
+        await using TransportConnection next = await SocketConnector.ConnectAsync(listener.LocalEndPoint, Cancelled).Soon();
+        await using TransportConnection server = await listener.AcceptAsync(Cancelled).Soon();
+        Assert.Equal(next.LocalEndPoint, server.RemoteEndPoint);
+    }
+
+    [Fact]
     public async Task An_accept_can_be_cancelled_and_the_next_one_works()
     {
         await using SocketListener listener = SocketListener.Bind(new IPEndPoint(IPAddress.Loopback, 0), 8);
