@@ -17,6 +17,7 @@ internal static class UnixSocketFile
         if (!File.Exists(path) || !IsSocket(path))
             return;
         using var probe = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        probe.Blocking = false; // who listens there may never accept, and with a full backlog would keep us waiting for ever
         try
         {
             probe.Connect(endPoint);

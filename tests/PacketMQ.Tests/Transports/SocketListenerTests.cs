@@ -109,6 +109,45 @@ public sealed class SocketListenerTests
     }
 
     [Fact]
+    public async Task A_live_listener_that_accepts_nobody_keeps_nobody_waiting_who_wants_its_path()
+    {
+        string path = SocketPair.NewUnixPath();
+        var endPoint = new UnixDomainSocketEndPoint(path);
+        using SocketListener deaf = SocketListener.Bind(endPoint, 1);
+        var waiting = new List<Socket>();
+        try
+        {
+            while (waiting.Count < 64 && TryConnect())
+            {
+            }
+
+            Assert.InRange(waiting.Count, 1, 63); // the backlog is full
+            SocketException refused = await Assert.ThrowsAsync<SocketException>(() => Task.Run(() => SocketListener.Bind(endPoint, 8)).Soon());
+            Assert.Equal(SocketError.AddressAlreadyInUse, refused.SocketErrorCode);
+            Assert.True(File.Exists(path));
+        }
+        finally
+        {
+            waiting.ForEach(client => client.Dispose());
+        }
+
+        bool TryConnect()
+        {
+            var client = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified) { Blocking = false };
+            waiting.Add(client);
+            try
+            {
+                client.Connect(endPoint);
+                return true;
+            }
+            catch (SocketException exception) when (exception.SocketErrorCode == SocketError.WouldBlock)
+            {
+                return false;
+            }
+        }
+    }
+
+    [Fact]
     public async Task A_socket_file_left_by_a_dead_process_is_replaced()
     {
         string path = SocketPair.NewUnixPath();
