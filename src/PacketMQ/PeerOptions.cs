@@ -113,8 +113,9 @@ public sealed record PeerOptions
     /// <summary>
     /// How many bytes all socket connections of the process may hold in their buffers, and all connections in the dynamic values that their
     /// handlers are busy with; <see langword="null"/>: any number. From seven eighths of it this peer takes no new connections; above it, and
-    /// once it has turned others away for ten seconds, it closes those of its own that hold the most, as <see cref="CloseReason.Overloaded"/>. At least <see cref="MaxFrameBytes"/> and
-    /// <see cref="MaxPendingSendBytes"/>; default a quarter of the memory that the garbage collector may use, and at least 16 MiB.
+    /// once it has turned others away for ten seconds, it closes those of its own that hold the most, as <see cref="CloseReason.Overloaded"/>. At least each of
+    /// <see cref="MaxHandshakeFrameBytes"/>, <see cref="MaxIdMapFrameBytes"/>, <see cref="MaxFrameBytes"/>, <see cref="MaxPendingSendBytes"/> and
+    /// <see cref="MaxReadAheadBytes"/>; default a quarter of the memory that the garbage collector may use, and at least 16 MiB.
     /// </summary>
     public long? MaxTotalBufferedBytes { get; init; } = Math.Max(GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / 4, 16 * 1024 * 1024);
 
@@ -192,8 +193,11 @@ public sealed record PeerOptions
         CheckRange(MaxConnections ?? 1, 1, int.MaxValue, nameof(MaxConnections));
         CheckRange(MaxPendingHandshakes ?? 1, 1, int.MaxValue, nameof(MaxPendingHandshakes));
         CheckRange(MaxPendingHandshakesPerAddress ?? 1, 1, int.MaxValue, nameof(MaxPendingHandshakesPerAddress));
+        CheckBudget(MaxHandshakeFrameBytes, nameof(MaxHandshakeFrameBytes));
+        CheckBudget(MaxIdMapFrameBytes, nameof(MaxIdMapFrameBytes));
         CheckBudget(MaxFrameBytes, nameof(MaxFrameBytes));
         CheckBudget(MaxPendingSendBytes, nameof(MaxPendingSendBytes));
+        CheckBudget(MaxReadAheadBytes, nameof(MaxReadAheadBytes));
         CheckRange(AcceptBacklog, 1, 65_535, nameof(AcceptBacklog));
         CheckTime(HandshakeTimeout, nameof(HandshakeTimeout));
         CheckTime(MinReceiveRateGracePeriod, nameof(MinReceiveRateGracePeriod));

@@ -60,6 +60,9 @@ public sealed class PeerOptionsTests
         { nameof(PeerOptions.MaxTotalBufferedBytes), Good with { MaxTotalBufferedBytes = -1 } },
         { nameof(PeerOptions.MaxFrameBytes), Good with { MaxTotalBufferedBytes = 2_000_000, MaxFrameBytes = 2_000_001 } },
         { nameof(PeerOptions.MaxPendingSendBytes), Good with { MaxTotalBufferedBytes = 2_000_000, MaxPendingSendBytes = 2_000_001 } },
+        { nameof(PeerOptions.MaxHandshakeFrameBytes), Good with { MaxTotalBufferedBytes = 2_000_000, MaxHandshakeFrameBytes = 2_000_001 } },
+        { nameof(PeerOptions.MaxIdMapFrameBytes), Good with { MaxTotalBufferedBytes = 2_000_000, MaxIdMapFrameBytes = 2_000_001 } },
+        { nameof(PeerOptions.MaxReadAheadBytes), Good with { MaxTotalBufferedBytes = 2_000_000, MaxReadAheadBytes = 2_000_001 } },
         { nameof(PeerOptions.AcceptBacklog), Good with { AcceptBacklog = 0 } },
         { nameof(PeerOptions.AcceptBacklog), Good with { AcceptBacklog = -1 } },
         { nameof(PeerOptions.RequireTls), Good with { RequireTls = true } },
@@ -101,6 +104,11 @@ public sealed class PeerOptionsTests
                 MaxWaitingSends = 1, MaxReadAheadBytes = 1, MaxConnections = null, MaxPendingHandshakes = null,
                 MaxPendingHandshakesPerAddress = null, MaxTotalBufferedBytes = null, AcceptBacklog = 1,
                 HandshakeTimeout = TimeSpan.FromTicks(1), CloseTimeout = TimeSpan.FromDays(24), ReceiveSpin = TimeSpan.FromMilliseconds(1),
+            },
+            new PeerOptions
+            {
+                MaxHandshakeFrameBytes = 2_000_000, MaxIdMapFrameBytes = 2_000_000, MaxFrameBytes = 2_000_000, MaxPendingSendBytes = 2_000_000,
+                MaxReadAheadBytes = 2_000_000, MaxTotalBufferedBytes = 2_000_000,
             },
             new PeerOptions { PacketMismatch = PacketMismatch.Allow, FallbackPacket = Registries.Sink(), MaxDepth = 256, MaxDynamicExpansion = 1, MaxPacketTypes = 65_536 },
         })
