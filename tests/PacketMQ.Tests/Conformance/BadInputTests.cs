@@ -35,7 +35,11 @@ public sealed class BadInputTests
         Assert.All(journal.Lines, line => Assert.DoesNotContain(line.Message, char.IsControl));
         Assert.DoesNotContain(journal.Lines, line => line.Level == LogLevel.Critical);
         if (input.Reason is { } reason)
-            Assert.Contains(journal.Lines, line => line.Message.Contains(reason.Name, StringComparison.Ordinal));
+        {
+            Assert.Contains(
+                journal.Lines,
+                line => line.Message.Contains(reason.Name, StringComparison.Ordinal) && line.Message.Contains(input.Hint, StringComparison.Ordinal));
+        }
     }
 
     [Theory]

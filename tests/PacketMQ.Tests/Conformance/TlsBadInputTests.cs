@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
+using Microsoft.Extensions.Logging.Testing;
 using Microsoft.Extensions.Time.Testing;
 using PacketMQ.Tests.Support;
 
@@ -39,12 +40,14 @@ public sealed class TlsBadInputTests
     [MemberData(nameof(PlainRows))]
     public async Task T02_what_is_not_TLS_is_dropped_without_an_answer_in_plain_text(string name, string bytes, Side side, string reason, string hint)
     {
-        await using var scene = await TlsScene.BeginAsync(side);
+        var logs = new FakeLogCollector();
+        await using var scene = await TlsScene.BeginAsync(side, new PeerOptions { LoggerFactory = new Journal(logs) });
         using Socket raw = await scene.OpenAsync();
         await raw.SendAsync(WireBytes.Hex(bytes), TestContext.Current.CancellationToken);
         CloseInfo end = await scene.EndedAsync();
         Assert.Equal((name, reason, CloseInitiator.Local), (name, end.Reason.Name, end.Initiator));
         Assert.Contains(hint, end.Description, StringComparison.Ordinal);
+        Assert.Contains(logs.GetSnapshot(), line => line.Message.Contains(hint, StringComparison.Ordinal));
         Assert.DoesNotContain(end.Description, char.IsControl);
         byte[] answer = await TlsScene.ReadToEndAsync(raw);
         if (name.StartsWith("T02", StringComparison.Ordinal) && side == Side.Server)
