@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all="frames payload typed session control"
+all="frames payload typed session control ahead records"
 targets=${1:-all}
 seconds=${2:-60}
 [ "$targets" = all ] && targets=$all

@@ -12,5 +12,7 @@ internal sealed record FuzzTarget(string Name, Action<ReadOnlyMemory<byte>> Run)
         new("typed", TypedTarget.Run),
         new("session", SessionTarget.Run),
         new("control", ControlTarget.Run),
+        new("ahead", ReadAheadTarget.Run),
+        new("records", TlsRecordsTarget.Run),
     ];
 }
