@@ -11,7 +11,7 @@ public sealed class ConnectionTableTests
     [Fact]
     public void What_a_broadcast_saw_is_forgotten_with_the_connection_that_ended()
     {
-        using var table = new ConnectionTable(_time, () => { });
+        using var table = new ConnectionTable(_time, () => { }, exception => Assert.Fail(exception.ToString()));
         WeakReference ended = AddPictureAndRemove(table);
         _time.Beat(1);
         GC.Collect();
@@ -22,7 +22,7 @@ public sealed class ConnectionTableTests
     [Fact]
     public void While_nobody_comes_or_goes_broadcasts_see_the_same_picture()
     {
-        using var table = new ConnectionTable(_time, () => { });
+        using var table = new ConnectionTable(_time, () => { }, exception => Assert.Fail(exception.ToString()));
         Assert.Same(table.Snapshot(), table.Snapshot());
         AddPictureAndRemove(table);
         Connection[] without = table.Snapshot();
