@@ -11,20 +11,33 @@ internal sealed class SocketFault
 {
     private Cause? _cause;
     private volatile bool _closedHere;
+    private volatile bool _isWritingEnded;
 
     /// <summary>The connection was aborted or disposed on this side: nothing more is read or written, not even what had arrived.</summary>
     public bool IsClosedHere => _closedHere;
 
-    /// <summary>
-    /// An end of stream now would be a lie. A broken pipe is no such cause: it means that the other side had ended its own
-    /// direction properly before it refused ours.
-    /// </summary>
-    public bool IsReset => Volatile.Read(ref _cause) is { Error.SocketErrorCode: not SocketError.Shutdown };
+    // An end of stream now would be a lie. A broken pipe is no such cause: it means that the other side had ended its own
+    // direction properly before it refused ours.
+    private bool IsReset => Volatile.Read(ref _cause) is { Error.SocketErrorCode: not SocketError.Shutdown };
 
     public void CloseHere(string message)
     {
         Interlocked.CompareExchange(ref _cause, new Cause(message, null), null);
         _closedHere = true;
+    }
+
+    /// <summary>This side is about to end its direction.</summary>
+    public void EndWriting() => _isWritingEnded = true;
+
+    /// <summary>The reader was told of the end of the stream. Throws if it is none.</summary>
+    public void ThrowUnlessEnded(Socket socket)
+    {
+        // The writer may have been told of the reset, and not have come to report it. Behind a real end the connection is still there, half of
+        // it, unless this side has ended its own half; which it says before it does.
+        if (!IsReset && TcpInformation.IsOver(socket) && !_isWritingEnded)
+            throw Report(SocketError.ConnectionReset);
+        if (IsReset || IsClosedHere)
+            throw ToException();
     }
 
     public IOException Report(SocketError error) => Report(new SocketException((int)error));

@@ -38,8 +38,8 @@ internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ArrayPo
             return false;
         if (error != SocketError.Success)
             throw fault.Report(error);
-        if (count == 0 && (fault.IsReset || fault.IsClosedHere))
-            throw fault.ToException();
+        if (count == 0)
+            fault.ThrowUnlessEnded(socket);
         return true;
     }
 

@@ -119,6 +119,7 @@ internal sealed class SocketPipeWriter(Socket socket, SocketFault fault, ArrayPo
 
     private void Shutdown()
     {
+        fault.EndWriting();
         try
         {
             socket.Shutdown(SocketShutdown.Send);

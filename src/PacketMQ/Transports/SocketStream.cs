@@ -215,8 +215,15 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
             throw Failed(fault.Report(error));
         if (count == 0)
         {
-            if (fault.IsReset || fault.IsClosedHere)
-                throw Failed(fault.ToException());
+            try
+            {
+                fault.ThrowUnlessEnded(socket);
+            }
+            catch (IOException exception)
+            {
+                throw Failed(exception);
+            }
+
             HasEnded = true;
         }
 

@@ -8,23 +8,36 @@ internal static class TcpInformation
 {
     private const int Tcp = 6; // IPPROTO_TCP
     private const int Information = 11; // TCP_INFO
+    private const byte Closed = 7; // TCP_CLOSE
     private const int AcknowledgedBytesAt = 120; // tcpi_bytes_acked, since Linux 4.1
+
+    /// <summary>
+    /// Whether there is no connection any more: it was reset, or both sides have ended it. False if that is not known.
+    /// </summary>
+    public static bool IsOver(Socket socket)
+    {
+        Span<byte> state = stackalloc byte[1]; // tcpi_state comes first
+        return TryRead(socket, state) && state[0] == Closed;
+    }
 
     /// <summary>How many bytes the other side has acknowledged; null if that is not known.</summary>
     public static long? TryGetAcknowledgedBytes(Socket socket)
     {
-        if (!OperatingSystem.IsLinux() || socket.ProtocolType != ProtocolType.Tcp)
-            return null;
         Span<byte> information = stackalloc byte[AcknowledgedBytesAt + sizeof(long)];
+        return TryRead(socket, information) ? MemoryMarshal.Read<long>(information[AcknowledgedBytesAt..]) : null;
+    }
+
+    private static bool TryRead(Socket socket, Span<byte> information)
+    {
+        if (!OperatingSystem.IsLinux() || socket.ProtocolType != ProtocolType.Tcp)
+            return false;
         try
         {
-            return socket.GetRawSocketOption(Tcp, Information, information) == information.Length
-                ? MemoryMarshal.Read<long>(information[AcknowledgedBytesAt..])
-                : null;
+            return socket.GetRawSocketOption(Tcp, Information, information) == information.Length;
         }
         catch (Exception exception) when (exception is SocketException or ObjectDisposedException)
         {
-            return null; // it is ending
+            return false; // it is ending
         }
     }
 }

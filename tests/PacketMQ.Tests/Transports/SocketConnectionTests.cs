@@ -150,6 +150,33 @@ public sealed class SocketConnectionTests
     }
 
     [Fact]
+    public async Task A_reset_that_somebody_was_told_and_has_not_reported_is_no_end_of_stream_either()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Only there the system is asked for the connection's state.");
+        (Socket left, Socket right) = await SocketPair.ConnectSocketsAsync();
+        var peer = new SocketConnection(right);
+        await using var connection = new SocketConnection(left, _pool);
+        peer.Abort();
+        await peer.DisposeAsync();
+        Assert.Equal((int)SocketError.ConnectionReset, left.GetSocketOption(SocketOptionLevel.Socket, SocketOptionName.Error)); // which takes it
+        await AssertResetAsync(() => connection.Input.ReadAsync(Cancelled).Soon());
+    }
+
+    [Fact]
+    public async Task Behind_the_own_end_the_other_sides_end_is_one()
+    {
+        (SocketConnection connection, SocketConnection peer) = await ConnectAsync();
+        await using (connection)
+        await using (peer)
+        {
+            await connection.Output.CompleteAsync();
+            await peer.Output.CompleteAsync();
+            Assert.True((await peer.Input.ReadAsync(Cancelled).Soon()).IsCompleted);
+            Assert.True((await connection.Input.ReadAsync(Cancelled).Soon()).IsCompleted);
+        }
+    }
+
+    [Fact]
     public async Task A_disposal_is_a_proper_end_even_with_a_read_pending_but_not_with_a_write_half_done()
     {
         (SocketConnection connection, SocketConnection peer) = await ConnectAsync();
