@@ -30,7 +30,7 @@ internal struct CloseDecision
         }
     }
 
-    /// <summary>Cancelled when the decision is made.</summary>
+    /// <summary>Cancelled when the decision is made, or with <see cref="CancelAsync"/> before it.</summary>
     public CancellationToken Token
     {
         get
@@ -39,7 +39,8 @@ internal struct CloseDecision
                 return made.Token;
             using (_gate.Hold())
             {
-                if (_request is not null && _closing is null)
+                // Also when it was cancelled before the decision, and there was nobody to cancel then.
+                if ((_request is not null || _cancelling is not null) && _closing is null)
                     return new CancellationToken(canceled: true);
                 if (_closing is null)
                     Volatile.Write(ref _closing, new CancellationTokenSource());
@@ -65,7 +66,7 @@ internal struct CloseDecision
         return true;
     }
 
-    /// <summary>Tells the handlers, once the decision is made. Callbacks of the application run on a pool thread, never here; the task is over when they are.</summary>
+    /// <summary>Tells the handlers, once the decision is made, or the other side's end was seen behind what is still to be handled. Callbacks of the application run on a pool thread, never here; the task is over when they are.</summary>
     public Task CancelAsync()
     {
         using (_gate.Hold())
