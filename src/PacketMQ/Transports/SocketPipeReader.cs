@@ -7,10 +7,17 @@ namespace PacketMQ.Transports;
 /// <summary>Reads a non-blocking stream socket, with no pipe between.</summary>
 internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ArrayPool<byte> pool) : ReceivingPipeReader(pool)
 {
+    // Who receives so much at once has a stream. Where one runs dry, others get their turn so often before its thread waits: the sender is often
+    // one of them, or goes on meanwhile, and a wait costs waking two threads, which then look for more work. Fewer turns help less,
+    // more of them no more, and twenty do harm (bench/results/2026-11-23-lull.md).
+    private const int StreamBytes = 16 * 1024;
+    private const int MostTurns = 3;
+
     private Arrival? _arrival; // since a read first had to wait
 
     // Without expectation the wait is tried first: it looks at the socket too, and needs no buffer for it.
     private bool _expectsBytes = true;
+    private bool _isStream;
 
     /// <summary>How to ask for bytes before waiting for them; null: not at all. Set before anything is read.</summary>
     public ReceiveSpin? Spin { get; set; }
@@ -40,13 +47,27 @@ internal sealed class SocketPipeReader(Socket socket, SocketFault fault, ArrayPo
             throw fault.Report(error);
         if (count == 0)
             fault.ThrowUnlessEnded(socket);
+        _isStream = count >= StreamBytes;
         return true;
     }
 
     protected override bool TryReceiveSoon(out int count)
     {
         count = 0;
-        return (_expectsBytes && TryReceive(out count)) || (Spin is { } spin && spin.TryWait(this) && TryReceive(out count));
+        return (_expectsBytes && (TryReceive(out count) || (_isStream && TryReceiveAfterOthers(out count)))) || (Spin is { } spin && spin.TryWait(this) && TryReceive(out count));
+    }
+
+    private bool TryReceiveAfterOthers(out int count)
+    {
+        for (int i = 0; i < MostTurns; i++)
+        {
+            Thread.Yield();
+            if (TryReceive(out count))
+                return true;
+        }
+
+        count = 0;
+        return _isStream = false;
     }
 
     protected override void BeginWaitForArrival()
