@@ -159,6 +159,21 @@ public sealed class PeerTests
         Assert.Equal(CloseInitiator.Local, (await near.Closed.Soon()).Initiator);
     }
 
+    [Fact]
+    public async Task A_pipe_that_can_not_be_completed_is_disposed_when_a_handler_cuts_the_connection_too()
+    {
+        var cut = Packet.Create((_, context) => context.Connection.Abort());
+        await using var server = new Server(Registries.Server(Registries.Sink()));
+        await using var client = new Client(Registries.Client(cut));
+        var pipe = new OwnedPipe();
+        pipe.Input = new EndlessReader(pipe.Input);
+        Task<Connection> far = server.AttachAsync(pipe.Other);
+        Connection near = await client.AttachAsync(pipe).Soon();
+        await (await far.Soon()).SendAsync(Registries.Name, 1);
+        await pipe.Disposed.Task.Soon(); // though what was read is only given back behind the cut
+        Assert.Equal(CloseReason.Aborted, (await near.Closed.Soon()).Reason);
+    }
+
     private sealed class EndlessWriter(PipeWriter inner) : PipeWriter
     {
         public override Memory<byte> GetMemory(int sizeHint = 0) => inner.GetMemory(sizeHint);

@@ -107,7 +107,6 @@ internal sealed class AbortablePipeReader(PipeReader inner) : PipeReader
     /// <paramref name="farewell"/> as soon as nobody looks at its bytes: now, or when the consumer has advanced past them or
     /// completed; bytes that it left lying between two reads are nobody's if <paramref name="dropsUnconsumedBytes"/>.
     /// </summary>
-    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is not known what a pipe throws.")]
     public void End(string cause, Exception? farewell, bool dropsUnconsumedBytes)
     {
         bool interrupts;
@@ -120,17 +119,10 @@ internal sealed class AbortablePipeReader(PipeReader inner) : PipeReader
             interrupts = _busy && !_innerCompleted;
         }
 
-        try
-        {
-            if (interrupts)
-                CancelPendingRead();
-            else
-                CompleteInnerIfDone();
-        }
-        catch (Exception)
-        {
-            // The rest of the connection has to be ended whatever somebody's pipe throws at its own end.
-        }
+        if (interrupts)
+            CancelPendingRead();
+        else
+            TryCompleteInner();
     }
 
     private void Begin()
@@ -168,7 +160,21 @@ internal sealed class AbortablePipeReader(PipeReader inner) : PipeReader
     {
         lock (_gate)
             _busy = false;
-        CompleteInnerIfDone();
+        TryCompleteInner();
+    }
+
+    // The rest of the connection has to be ended whatever somebody's pipe throws at its own end.
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "It is not known what a pipe throws.")]
+    private void TryCompleteInner()
+    {
+        try
+        {
+            CompleteInnerIfDone();
+        }
+        catch (Exception)
+        {
+            // Nothing more can be asked of it.
+        }
     }
 
     private void CompleteInnerIfDone()
