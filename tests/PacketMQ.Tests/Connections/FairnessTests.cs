@@ -1,5 +1,3 @@
-using System.Buffers;
-using System.IO.Pipelines;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections;
@@ -9,6 +7,9 @@ namespace PacketMQ.Tests.Connections;
 public sealed class FairnessTests
 {
     private const int Floods = 256;
+    private const int EnoughReads = 64;
+
+    private static readonly byte[] Packets = Flood.Packets(4, [0xc5, 0x3f, 0xf0, .. new byte[0x3ff0]]); // 64 KiB
 
     [Theory, AllTransports]
     public async Task Whoever_floods_does_not_keep_another_connection_from_its_answer(Transport transport)
@@ -21,7 +22,7 @@ public sealed class FairnessTests
 
         var flooded = new CountdownEvent(Floods);
         await using var busy = new MemoryServer(Registries.Server(Registries.Sink()));
-        Flood[] floods = [.. Enumerable.Range(0, Floods).Select(_ => new Flood(flooded))];
+        Flood[] floods = [.. Enumerable.Range(0, Floods).Select(_ => new Flood(Packets, reads => Note(reads, flooded)))];
         try
         {
             await Task.WhenAll(floods.Select(flood => busy.AttachAsync(flood))).Soon();
@@ -41,52 +42,9 @@ public sealed class FairnessTests
         }
     }
 
-    /// <summary>A handshake, and then as many packets as anybody reads, each read of 64 KiB at once.</summary>
-    private sealed class Flood(CountdownEvent flooded) : PipeReader, IDuplexPipe
+    private static void Note(int reads, CountdownEvent flooded)
     {
-        private const int EnoughReads = 64;
-
-        private static readonly byte[] Handshake = PeerBytes.Handshake(true, (Registries.Name, 2_000));
-        private static readonly byte[] Packets = [.. Enumerable.Repeat(PeerBytes.Frame(17, [0xc5, 0x3f, 0xf0, .. new byte[0x3ff0]]), 4).SelectMany(frame => frame)];
-
-        private ReadOnlySequence<byte> _bytes = new(Handshake);
-        private volatile bool _hasEnded;
-        private int _reads;
-
-        public PipeReader Input => this;
-
-        public PipeWriter Output { get; } = PipeWriter.Create(Stream.Null);
-
-        public void End() => _hasEnded = true;
-
-        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
-        {
-            if (_bytes.IsEmpty && !_hasEnded)
-            {
-                _bytes = new(Packets);
-                if (++_reads == EnoughReads)
-                    flooded.Signal();
-            }
-
-            return new(new ReadResult(_bytes, isCanceled: false, isCompleted: _hasEnded));
-        }
-
-        public override bool TryRead(out ReadResult result)
-        {
-            result = ReadAsync().GetAwaiter().GetResult();
-            return true;
-        }
-
-        public override void AdvanceTo(SequencePosition consumed) => _bytes = _bytes.Slice(consumed);
-
-        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => AdvanceTo(consumed);
-
-        public override void CancelPendingRead()
-        {
-        }
-
-        public override void Complete(Exception? exception = null)
-        {
-        }
+        if (reads == EnoughReads)
+            flooded.Signal();
     }
 }

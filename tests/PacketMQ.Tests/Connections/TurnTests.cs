@@ -1,6 +1,4 @@
-using System.Buffers;
 using System.Collections.Concurrent;
-using System.IO.Pipelines;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections;
@@ -8,6 +6,8 @@ namespace PacketMQ.Tests.Connections;
 /// <summary>How much of what never has to be waited for a connection handles before the others get their turn.</summary>
 public sealed class TurnTests
 {
+    private static readonly byte[] Packets = Flood.Packets(4_096, [0xc4, 8, .. new byte[8]]); // 64 KiB
+
     private readonly WatchedTime _time = new();
 
     [Theory]
@@ -17,7 +17,7 @@ public sealed class TurnTests
     public async Task A_turn_has_an_end_in_bytes_and_in_time(int microseconds, int reads)
     {
         const int Turns = 5;
-        var flood = new Flood();
+        var flood = new Flood(Packets);
         var yields = new Yields(flood);
         var packet = Packet.Create((_, _) =>
         {
@@ -44,49 +44,6 @@ public sealed class TurnTests
         {
             Reads.Enqueue(flood.Reads);
             ThreadPool.UnsafeQueueUserWorkItem(_ => d(state), null);
-        }
-    }
-
-    /// <summary>A handshake, and then as many packets of 16 bytes as anybody reads, each read of 64 KiB at once.</summary>
-    private sealed class Flood : PipeReader, IDuplexPipe
-    {
-        private static readonly byte[] Handshake = PeerBytes.Handshake(true, (Registries.Name, 2_000));
-        private static readonly byte[] Packets = [.. Enumerable.Repeat(PeerBytes.Frame(17, [0xc4, 8, .. new byte[8]]), 4_096).SelectMany(frame => frame)];
-
-        private ReadOnlySequence<byte> _bytes = new(Handshake);
-        private volatile bool _hasEnded;
-
-        public int Reads { get; private set; }
-
-        public PipeReader Input => this;
-
-        public PipeWriter Output { get; } = PipeWriter.Create(Stream.Null);
-
-        public void End() => _hasEnded = true;
-
-        public override ValueTask<ReadResult> ReadAsync(CancellationToken cancellationToken = default)
-        {
-            if (_bytes.IsEmpty && !_hasEnded)
-            {
-                _bytes = new(Packets);
-                Reads++;
-            }
-
-            return new(new ReadResult(_bytes, isCanceled: false, isCompleted: _hasEnded));
-        }
-
-        public override bool TryRead(out ReadResult result) => throw new NotSupportedException();
-
-        public override void AdvanceTo(SequencePosition consumed) => _bytes = _bytes.Slice(consumed);
-
-        public override void AdvanceTo(SequencePosition consumed, SequencePosition examined) => AdvanceTo(consumed);
-
-        public override void CancelPendingRead()
-        {
-        }
-
-        public override void Complete(Exception? exception = null)
-        {
         }
     }
 }
