@@ -93,7 +93,7 @@ internal sealed class ConnectionLoop(
         for (long drained = 0; drained <= MaxDrainedBytes;)
         {
             ReadResult read = await _received.ReadAsync().ConfigureAwait(false);
-            _received.Take(read);
+            _received.Take(read, Options.TimeProvider);
             drained += read.Buffer.Length;
             _received.LetGo();
             if (read.IsCompleted)
@@ -138,7 +138,7 @@ internal sealed class ConnectionLoop(
                     try
                     {
                         ReadResult read = await _received.ReadAsync().ConfigureAwait(false);
-                        _received.Take(read);
+                        _received.Take(read, Options.TimeProvider);
                     }
                     catch (Exception exception) when (IsTransportFailure(exception))
                     {

@@ -68,7 +68,7 @@ internal sealed class HandlerWait(ConnectionLoop loop, Connection connection, Ta
         try
         {
             ReadResult read = await reading.ConfigureAwait(false);
-            loop.Received.TakeAhead(read);
+            loop.Received.TakeAhead(read, connection.Peer.Options.TimeProvider);
             return true;
         }
         catch (Exception exception) when (ConnectionLoop.IsTransportFailure(exception))

@@ -25,7 +25,7 @@ internal struct ReceivedBytes(PipeReader input)
     private long _left;
     private int _turn; // how many bytes came without a wait
     private int _turnAtAsk; // how many when the time was last asked for
-    private int _turnEndedAt; // the low half of the time, if it was time that ended it
+    private int _turnBegan; // the low half of the time
 
     /// <summary>How many bytes of an incomplete frame were left when the reader was advanced. Read by the heartbeat.</summary>
     public long Left => Volatile.Read(ref _left);
@@ -60,8 +60,8 @@ internal struct ReceivedBytes(PipeReader input)
         {
             _turnAtAsk = _turn;
             int now = (int)timeProvider.GetTimestamp();
-            if ((uint)(now - _turnEndedAt) > timeProvider.TimestampFrequency / MostTurnsASecond)
-                (_turn, _turnEndedAt) = (FairShare, now);
+            if ((uint)(now - _turnBegan) > timeProvider.TimestampFrequency / MostTurnsASecond)
+                _turn = FairShare;
         }
 
         return IsTurnOver;
@@ -69,9 +69,11 @@ internal struct ReceivedBytes(PipeReader input)
 
     public readonly void CancelRead() => input.CancelPendingRead();
 
-    public void Take(ReadResult read)
+    public void Take(ReadResult read, TimeProvider timeProvider)
     {
         (_read, _isHeld) = (read, true);
+        if (_turn == 0)
+            _turnBegan = (int)timeProvider.GetTimestamp();
         _turn = (int)Math.Min(FairShare, _turn + read.Buffer.Length - _left);
         Volatile.Write(ref _left, 0); // while a handler blocks the thread, nothing is known to be missing
     }
@@ -95,9 +97,9 @@ internal struct ReceivedBytes(PipeReader input)
     }
 
     /// <inheritdoc cref="ReadAheadAsync"/>
-    public void TakeAhead(ReadResult read)
+    public void TakeAhead(ReadResult read, TimeProvider timeProvider)
     {
-        Take(read);
+        Take(read, timeProvider);
         _keptStart = read.Buffer.Start; // the same byte; but a position with no byte behind it does not outlive the read
     }
 

@@ -153,7 +153,7 @@ public sealed class AuthenticationTests
             .. PeerBytes.Handshake(true, (Registries.Name, 2_000)), .. Enumerable.Repeat(packet, packets).SelectMany(bytes => bytes),
         ];
         var reader = new HandFedReader(all);
-        Task<Connection> attaching = server.AttachAsync(new Ends(reader, PipeWriter.Create(Stream.Null)));
+        Task<Connection> attaching = server.AttachAsync(new DuplexPipe(reader, PipeWriter.Create(Stream.Null)));
         await Bounded.UntilAsync(() => reader.IsAsked);
         await reader.FeedAsync(PeerBytes.Init.Length);
         await time.BeatUntilAsync(() => reader.IsAsked); // the hook is slow, so the loop reads ahead
@@ -335,8 +335,6 @@ public sealed class AuthenticationTests
             ids.Add(frame.PacketId);
         return [.. ids];
     }
-
-    private sealed record Ends(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 
     /// <summary>Stops a peer whose other side answers nothing.</summary>
     private sealed class Cut(Peer peer, WatchedTime time) : IAsyncDisposable

@@ -24,7 +24,7 @@ public sealed class HeartbeatTests : IAsyncDisposable
     {
         (_, IDuplexPipe first) = PeerPair.CrossedPipes();
         (_, IDuplexPipe second) = PeerPair.CrossedPipes();
-        Task<Connection> faulty = _server.AttachAsync(new Ends(new Uncancellable(first.Input), first.Output));
+        Task<Connection> faulty = _server.AttachAsync(new DuplexPipe(new Uncancellable(first.Input), first.Output));
         Task<Connection> good = _server.AttachAsync(second);
 
         _time.Beat(10);
@@ -72,8 +72,6 @@ public sealed class HeartbeatTests : IAsyncDisposable
 
     private static async Task<CloseReason> ReasonOfAsync(Task<Connection> attaching)
         => (await Assert.ThrowsAsync<ConnectionClosedException>(() => attaching.Soon())).CloseInfo.Reason;
-
-    private sealed record Ends(PipeReader Input, PipeWriter Output) : IDuplexPipe;
 
     private sealed class Uncancellable(PipeReader inner) : PipeReader
     {

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using System.IO.Pipelines;
+using PacketMQ.Connections;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections;
@@ -18,31 +20,48 @@ public sealed class TurnTests
     {
         const int Turns = 5;
         var flood = new Flood(Packets);
-        var yields = new Yields(flood);
+        var yields = new ConcurrentQueue<int>(); // after how many reads somebody yielded
+        var context = new Noticing(() => yields.Enqueue(flood.Reads));
         var packet = Packet.Create((_, _) =>
         {
-            SynchronizationContext.SetSynchronizationContext(yields); // what yields says so to it
+            SynchronizationContext.SetSynchronizationContext(context);
             _time.Advance(TimeSpan.FromMicroseconds(microseconds));
         });
         await using var server = new MemoryServer(
             Registries.Server(packet), new PeerOptions { TimeProvider = _time, SendTimeout = null, MinReceiveRate = null });
         Connection connection = await server.AttachAsync(flood).Soon();
-        await Bounded.UntilAsync(() => yields.Reads.Count > Turns);
+        await Bounded.UntilAsync(() => yields.Count > Turns);
         flood.End();
         await connection.Closed.Soon();
 
-        int[] ends = [.. yields.Reads.Take(1 + Turns)];
+        int[] ends = [.. yields.Take(1 + Turns)];
         Assert.All(ends.Skip(1).Zip(ends), turn => Assert.Equal(reads, turn.First - turn.Second)); // the first began with the handshake
     }
 
-    /// <summary>Notes after how many reads somebody yielded.</summary>
-    private sealed class Yields(Flood flood) : SynchronizationContext
+    [Fact]
+    public async Task A_turn_begins_anew_when_a_read_had_to_wait()
     {
-        public ConcurrentQueue<int> Reads { get; } = new();
+        const int Reads = 5;
+        var reader = new HandFedReader(new byte[Reads * Packets.Length]);
+        var received = new ReceivedBytes(reader);
+        for (int i = 0; i < Reads; i++)
+        {
+            ValueTask<ReadResult> reading = received.ReadAsync();
+            _time.Advance(TimeSpan.FromMilliseconds(100));
+            await reader.FeedAsync(Packets.Length);
+            ReadResult read = await reading;
+            received.Take(read, _time);
+            Assert.False(received.IsTurnOverBy(_time));
+            received.Advance(read.Buffer.Slice(read.Buffer.End));
+        }
+    }
 
+    /// <summary>What yields says so to it.</summary>
+    private sealed class Noticing(Action onYield) : SynchronizationContext
+    {
         public override void Post(SendOrPostCallback d, object? state)
         {
-            Reads.Enqueue(flood.Reads);
+            onYield();
             ThreadPool.UnsafeQueueUserWorkItem(_ => d(state), null);
         }
     }
