@@ -22,7 +22,7 @@ public sealed partial class BadInputMemoryTests
 
     private static readonly Side[] Sides = [Side.Server, Side.Client];
 
-    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan Quick = TimeSpan.FromMilliseconds(10);
 
     public static TheoryData<string, Side> Rows { get; } = [.. from name in BadInputTable.All.Keys from side in Sides select (name, side)];
 

@@ -37,6 +37,15 @@ internal static class HelloBytes
         return [.. message.Chunk(MostInARecord).SelectMany(Record)];
     }
 
+    /// <summary>One of so many bytes, all of which come, whose content is nonsense.</summary>
+    public static byte[] Whole(Side to, int count)
+    {
+        byte[] message = new byte[count];
+        message[0] = to == Side.Server ? (byte)ClientHello : (byte)ServerHello;
+        (message[1], message[2], message[3]) = ((byte)((count - 4) >> 16), (byte)((count - 4) >> 8), (byte)(count - 4));
+        return [.. message.Chunk(MostInARecord).SelectMany(Record)];
+    }
+
     private static byte[] OfServer(int version, byte[] suite)
         => Message(ServerHello, [.. Version(version), .. new byte[32], 0, .. suite, 0, .. Extensions]);
 

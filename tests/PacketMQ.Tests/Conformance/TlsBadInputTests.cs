@@ -240,6 +240,18 @@ public sealed class TlsBadInputTests
         await scene.AssertNothingElseHappenedAsync();
     }
 
+    [Theory]
+    [MemberData(nameof(BothSides))]
+    public async Task T11_a_hello_of_64_KiB_is_refused(Side side)
+    {
+        await using var scene = await TlsScene.BeginAsync(side);
+        using Socket raw = await scene.OpenAsync();
+        await TlsScene.TrySendAsync(raw, HelloBytes.Whole(side, 64 * 1024));
+        CloseInfo end = await scene.EndedAsync();
+        Assert.Equal((CloseReason.TlsFailed, CloseInitiator.Local), (end.Reason, end.Initiator));
+        await scene.AssertNothingElseHappenedAsync();
+    }
+
     /// <summary>What a side says that refuses: an alert, behind the hello with which a client has begun, and nothing else.</summary>
     private static async Task AssertAnswersWithAnAlertAsync(TlsScene scene, Socket raw, params int[] alerts)
     {

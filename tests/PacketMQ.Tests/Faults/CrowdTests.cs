@@ -118,7 +118,7 @@ public sealed class CrowdTests
             }
         });
         await using var crowd = new Crowd(packet);
-        await crowd.StartAsync(10);
+        await crowd.StartAsync(99);
         int failed = 0;
         crowd.Server.HandlerFailed += (_, _) => Interlocked.Increment(ref failed);
         await using var faulty = new Client(Registries.Client((Registries.Name, Registries.Sink()), (Crowd.AskName, Registries.Sink())));
@@ -132,8 +132,8 @@ public sealed class CrowdTests
 
         // The first packet of each; the second one of those that throw.
         await Bounded.UntilAsync(() => Volatile.Read(ref entered) == kinds.Length + 2 && Volatile.Read(ref failed) == 4);
-        await crowd.AreAnsweredAsync(50);
-        Assert.Equal(10 + kinds.Length, crowd.Server.Connections.Length);
+        await crowd.AreAnsweredAsync(20);
+        Assert.Equal(99 + kinds.Length, crowd.Server.Connections.Length);
         Assert.InRange(await crowd.StopAsync(), TimeSpan.Zero, Sane);
         block.Set();
         hang.SetResult();
