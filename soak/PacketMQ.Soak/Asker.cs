@@ -17,6 +17,7 @@ internal sealed class Asker : IAsyncDisposable
     private readonly SemaphoreSlim _answers = new(0);
     private readonly Client _client;
     private readonly Task _loop;
+    private long _asked;
     private long _answered;
     private long _lastEnd;
     private int _isConnected;
@@ -27,7 +28,12 @@ internal sealed class Asker : IAsyncDisposable
     public Asker(IPEndPoint server, int seed, ConcurrentDictionary<string, int> ends)
     {
         _ends = ends;
-        _client = Children.Child.NewClient((_, _) => _answers.Release());
+        _client = Children.Child.NewClient((data, _) =>
+        {
+            if (!Traffic.TryRead(data, out long number) || number != Interlocked.Read(ref _asked))
+                Console.WriteLine($"BREAK: {number} came back in the place of {Interlocked.Read(ref _asked)}");
+            _answers.Release();
+        });
         _client.ConnectionLost += (_, lost) =>
         {
             Volatile.Write(ref _lastEnd, Stopwatch.GetTimestamp());
@@ -61,6 +67,7 @@ internal sealed class Asker : IAsyncDisposable
                 Connection connection = await _client.ConnectAsync(server, _stopping.Token).ConfigureAwait(false);
                 for (long number = 0; ; number++)
                 {
+                    Interlocked.Exchange(ref _asked, number);
                     await connection.SendAsync(Traffic.EchoName, Traffic.Make(number, 100), _stopping.Token).ConfigureAwait(false);
                     using var either = CancellationTokenSource.CreateLinkedTokenSource(connection.Closing, _stopping.Token);
                     await _answers.WaitAsync(either.Token).ConfigureAwait(false);

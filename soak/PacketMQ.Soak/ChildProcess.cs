@@ -49,7 +49,8 @@ internal sealed class ChildProcess : IDisposable
     public static Task<ChildProcess> StartAsync(string kind, IPEndPoint server, params int[] numbers) => StartAsync(kind, server.Port, [], null, null, numbers);
 
     /// <summary>Starts a process of clients that encrypt.</summary>
-    public static Task<ChildProcess> StartAsync(string kind, IPEndPoint server, SoakCertificate certificate) => StartAsync(kind, server.Port, [], null, certificate);
+    public static Task<ChildProcess> StartAsync(string kind, IPEndPoint server, SoakCertificate certificate, params int[] numbers)
+        => StartAsync(kind, server.Port, [], null, certificate, numbers);
 
     /// <summary>Starts a process in a network of its own, which goes with it: whatever is done to that network needs no tidying.</summary>
     public static Task<ChildProcess> StartInOwnNetworkAsync(string kind) => StartAsync(kind, 0, ["unshare", "--net", "--"], null, null);
@@ -58,6 +59,12 @@ internal sealed class ChildProcess : IDisposable
     /// <param name="port">Where it listens; 0 picks a free port.</param>
     /// <param name="heapLimit">How many bytes its managed heap may have.</param>
     public static Task<ChildProcess> StartServerAsync(int port, long? heapLimit = null) => StartAsync("server", port, [], heapLimit, null);
+
+    /// <summary>Starts a server process that may have so many files open.</summary>
+    /// <param name="files">How many.</param>
+    /// <param name="maxConnections">How many connections it may have; null: the default.</param>
+    public static Task<ChildProcess> StartServerWithFewFilesAsync(int files, int? maxConnections)
+        => StartAsync("server", 0, ["prlimit", $"--nofile={files}", "--"], null, null, maxConnections is { } most ? [most] : []);
 
     private static async Task<ChildProcess> StartAsync(
         string kind, int port, string[] launcher, long? heapLimit, SoakCertificate? certificate, params int[] numbers)

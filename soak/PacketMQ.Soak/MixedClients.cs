@@ -2,8 +2,8 @@ using System.Net;
 
 namespace PacketMQ.Soak;
 
-/// <summary>Clients of all sorts, in some processes, which come and go while they last.</summary>
-internal sealed class MixedClients(IPEndPoint server, int processes, int clients)
+/// <summary>Clients of all sorts, in some processes, which come and go while they last. Those of one process encrypt.</summary>
+internal sealed class MixedClients(IPEndPoint server, IPEndPoint encrypting, SoakCertificate certificate, int processes, int clients)
 {
     private readonly ChildProcess[] _children = new ChildProcess[processes];
 
@@ -13,7 +13,7 @@ internal sealed class MixedClients(IPEndPoint server, int processes, int clients
     public async Task StartAsync()
     {
         for (int i = 0; i < processes; i++)
-            _children[i] = await StartAsync(i).ConfigureAwait(false);
+            _children[i] = await StartAsync(i, i).ConfigureAwait(false);
     }
 
     /// <summary>Some connections of each process are cut.</summary>
@@ -26,8 +26,9 @@ internal sealed class MixedClients(IPEndPoint server, int processes, int clients
     /// <summary>Kills one of the processes, and begins another in its place.</summary>
     public async Task ReplaceAsync(int number, int seed)
     {
-        await KillAsync(_children[number % processes]).ConfigureAwait(false);
-        _children[number % processes] = await StartAsync(seed).ConfigureAwait(false);
+        int place = number % processes;
+        await KillAsync(_children[place]).ConfigureAwait(false);
+        _children[place] = await StartAsync(place, seed).ConfigureAwait(false);
     }
 
     /// <summary>Kills them all, and reads what they leave behind.</summary>
@@ -39,7 +40,9 @@ internal sealed class MixedClients(IPEndPoint server, int processes, int clients
         return Gauge.ReadSettled();
     }
 
-    private Task<ChildProcess> StartAsync(int seed) => ChildProcess.StartAsync("mixed", server, clients / processes, seed);
+    private Task<ChildProcess> StartAsync(int place, int seed) => place == 0
+        ? ChildProcess.StartAsync("mixed", encrypting, certificate, clients / processes, seed)
+        : ChildProcess.StartAsync("mixed", server, clients / processes, seed);
 
     private async Task KillAsync(ChildProcess child)
     {

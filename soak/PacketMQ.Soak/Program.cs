@@ -5,9 +5,9 @@ using PacketMQ.Soak.Runs;
 
 // soak                    all runs, then an hour of mixed traffic
 // soak MINUTES            only the mixed traffic
-// soak RUN...             some of: connections shapes hostile kill restart freeze starve heap flood tls-flood slow halfopen
+// soak RUN...             some of: connections shapes hostile kill restart freeze starve heap flood tls-flood slow halfopen link files
 // soak child KIND ...     a client or server process of a run
-string[] names = args is [] ? ["connections", "shapes", "hostile", "kill", "restart", "freeze", "starve", "heap", "flood", "tls-flood", "slow", "halfopen", "60"] : args;
+string[] names = args is [] ? ["connections", "shapes", "hostile", "kill", "restart", "freeze", "starve", "heap", "flood", "tls-flood", "slow", "halfopen", "link", "files", "60"] : args;
 if (names[0] == "child")
     return await Child.RunAsync(names[1..]);
 
@@ -52,6 +52,12 @@ foreach (string name in names)
             break;
         case "halfopen":
             await HalfOpenRun.RunAsync(targets);
+            break;
+        case "link":
+            await LinkRun.RunAsync(targets);
+            break;
+        case "files":
+            await FilesRun.RunAsync(targets);
             break;
         default:
             if (!double.TryParse(name, CultureInfo.InvariantCulture, out double minutes) || minutes <= 0)

@@ -18,7 +18,7 @@ internal sealed class SoakServer : IAsyncDisposable
     private int _lost;
     private int _refused;
 
-    public SoakServer(PeerOptions? options = null, int port = 0)
+    public SoakServer(PeerOptions? options = null, int port = 0, IPAddress? address = null)
     {
         var registry = new PacketRegistry(adaptPacketIds: false);
         registry.AddPacket(Traffic.EchoName, Packet.Create(EchoAsync), Traffic.EchoId);
@@ -38,7 +38,7 @@ internal sealed class SoakServer : IAsyncDisposable
             Interlocked.Increment(ref _refused);
             _reasons.AddOrUpdate(e.CloseInfo.Reason.Name, 1, (_, count) => count + 1);
         };
-        EndPoint = (IPEndPoint)_server.Listen(new IPEndPoint(IPAddress.Loopback, port));
+        EndPoint = (IPEndPoint)_server.Listen(new IPEndPoint(address ?? IPAddress.Loopback, port));
     }
 
     public IPEndPoint EndPoint { get; }

@@ -17,11 +17,12 @@ internal static class Child
             "mixed" => MixedChild.RunAsync(server, numbers[0], numbers[1]),
             "attack" => AttackChild.RunAsync(server),
             "flood" => FloodChild.RunAsync(server),
-            "server" => ServerChild.RunAsync(server.Port),
+            "server" => ServerChild.RunAsync(server.Port, numbers is [int most] ? most : null),
             "tls-flood" => TlsFloodChild.RunAsync(server),
             "sink" => SinkChild.RunAsync(numbers[0]),
             "probe" => ProbeChild.RunAsync(server, numbers is [int count] ? count : 10),
             "halfopen" => HalfOpenChild.RunAsync(),
+            "link" => LinkChild.RunAsync(),
             _ => throw new ArgumentException($"There is no child '{args[0]}'."),
         }).ConfigureAwait(false);
         return 0;

@@ -28,8 +28,8 @@ internal static class HalfOpenChild
 
     public static async Task RunAsync()
     {
-        await DoAsync("ip", "link", "set", "lo", "up").ConfigureAwait(false);
-        await DoAsync("nft", "add table inet soak; add chain inet soak input { type filter hook input priority 0; policy accept; }").ConfigureAwait(false);
+        await OwnNetwork.DoAsync("ip", "link", "set", "lo", "up").ConfigureAwait(false);
+        await OwnNetwork.DoAsync("nft", "add table inet soak; add chain inet soak input { type filter hook input priority 0; policy accept; }").ConfigureAwait(false);
         Child.Answer("ready");
         await Child.CommandAsync().ConfigureAwait(false);
         string[] rows = await Task.WhenAll(Cuts.SelectMany(cut => Habits.Select(habit => TryAsync(cut, habit)))).ConfigureAwait(false);
@@ -58,7 +58,7 @@ internal static class HalfOpenChild
             .. cut.ToServer ? [$"add rule inet soak input tcp dport {port} drop"] : Array.Empty<string>(),
             .. cut.ToClient ? [$"add rule inet soak input tcp sport {port} drop"] : Array.Empty<string>(),
         ];
-        await DoAsync("nft", string.Join("; ", rules)).ConfigureAwait(false);
+        await OwnNetwork.DoAsync("nft", string.Join("; ", rules)).ConfigureAwait(false);
         long begun = Stopwatch.GetTimestamp();
         string[] ends = await Task.WhenAll(EndAsync(there, begun), EndAsync(here, begun)).ConfigureAwait(false);
         here.Abort();
@@ -94,13 +94,5 @@ internal static class HalfOpenChild
         {
             return string.Create(CultureInfo.InvariantCulture, $"{Patience.TotalSeconds:0.0}|nothing: it goes on");
         }
-    }
-
-    private static async Task DoAsync(string command, params string[] arguments)
-    {
-        using Process process = Process.Start(command, arguments);
-        await process.WaitForExitAsync().ConfigureAwait(false);
-        if (process.ExitCode != 0)
-            throw new InvalidOperationException($"{command} {string.Join(' ', arguments)} ended with {process.ExitCode}.");
     }
 }

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 
 namespace PacketMQ.Soak.Children;
 
@@ -13,6 +15,7 @@ internal sealed class MixedChild
     private readonly ConcurrentDictionary<Connection, Exchange> _exchanges = new();
     private readonly IPEndPoint _server;
     private readonly Client _client;
+    private readonly bool _encrypts = SoakCertificate.ForChild() is not null;
 
     private MixedChild(IPEndPoint server)
     {
@@ -54,6 +57,8 @@ internal sealed class MixedChild
         static ended => Console.WriteLine($"BREAK: a client stopped: {ended.Exception}"), TaskScheduler.Default);
 
     private static Task PauseAsync(Random random) => Task.Delay(random.Next(20, 200));
+
+    private static bool IsAnEnd(Exception exception) => exception is SocketException or IOException or AuthenticationException;
 
     private async Task ExchangeAsync(Random random)
     {
@@ -108,10 +113,10 @@ internal sealed class MixedChild
         {
             try
             {
-                using Socket socket = await OpenAsync([.. Traffic.Handshake, .. Traffic.Frame(Traffic.FeedId, 0xc0)]).ConfigureAwait(false);
+                using Stream stream = await OpenAsync([.. Traffic.Handshake, .. Traffic.Frame(Traffic.FeedId, 0xc0)]).ConfigureAwait(false);
                 await Task.Delay(15_000).ConfigureAwait(false);
             }
-            catch (SocketException)
+            catch (Exception exception) when (IsAnEnd(exception))
             {
                 await Task.Delay(100).ConfigureAwait(false);
             }
@@ -133,12 +138,12 @@ internal sealed class MixedChild
                     2 => Traffic.Handshake[..random.Next(Traffic.Handshake.Length)],
                     _ => Traffic.Handshake,
                 };
-                using Socket socket = await OpenAsync([.. head, .. bytes]).ConfigureAwait(false);
+                using Stream stream = await OpenAsync([.. head, .. bytes]).ConfigureAwait(false);
                 using var patience = new CancellationTokenSource(2_000);
-                while (await socket.ReceiveAsync(bytes, patience.Token).ConfigureAwait(false) > 0)
+                while (await stream.ReadAsync(bytes, patience.Token).ConfigureAwait(false) > 0)
                     continue;
             }
-            catch (Exception exception) when (exception is SocketException or OperationCanceledException)
+            catch (Exception exception) when (IsAnEnd(exception) || exception is OperationCanceledException)
             {
                 // Reset, or still waiting for the rest: again.
             }
@@ -152,27 +157,49 @@ internal sealed class MixedChild
         byte[] packet = Traffic.Frame(Traffic.EchoId, [0x92, 0, 0xc5, 0x40, 0, .. new byte[0x4000]]);
         try
         {
-            using Socket socket = await OpenAsync([.. Traffic.Handshake, .. packet[..random.Next(1, packet.Length)]]).ConfigureAwait(false);
+            using Stream stream = await OpenAsync([.. Traffic.Handshake, .. packet[..random.Next(1, packet.Length)]]).ConfigureAwait(false);
         }
-        catch (SocketException)
+        catch (Exception exception) when (IsAnEnd(exception))
         {
             // It was full, or faster.
         }
     }
 
-    private async Task<Socket> OpenAsync(byte[] bytes)
+    // Played by hand: a reset ends it, wherever it is.
+    private async Task<Stream> OpenAsync(byte[] bytes)
     {
         Socket socket = ResetSockets.New();
+        Stream stream = Stream.Null;
         try
         {
             await socket.ConnectAsync(_server).ConfigureAwait(false);
-            await socket.SendAsync(bytes).ConfigureAwait(false);
-            return socket;
+            stream = new ResettingStream(socket);
+            if (_encrypts)
+            {
+                var ssl = new SslStream(stream, leaveInnerStreamOpen: false, static (_, _, _, _) => true); // whom it trusts is no matter here
+                stream = ssl;
+                await ssl.AuthenticateAsClientAsync(new SslClientAuthenticationOptions { ApplicationProtocols = [new SslApplicationProtocol("packetmq/1")] }).ConfigureAwait(false);
+            }
+
+            await stream.WriteAsync(bytes).ConfigureAwait(false);
+            return stream;
         }
         catch
         {
+            await stream.DisposeAsync().ConfigureAwait(false);
             socket.Dispose();
             throw;
+        }
+    }
+
+    // A network stream says goodbye before it closes its socket, and so does not reset.
+    private sealed class ResettingStream(Socket socket) : NetworkStream(socket, ownsSocket: false)
+    {
+        protected override void Dispose(bool disposing)
+        {
+            if (disposing)
+                Socket.Dispose();
+            base.Dispose(disposing);
         }
     }
 

@@ -5,9 +5,10 @@ namespace PacketMQ.Soak.Children;
 /// <summary>The server of a run whose server is killed, frozen, starved or short of memory.</summary>
 internal static class ServerChild
 {
-    public static async Task RunAsync(int port)
+    public static async Task RunAsync(int port, int? maxConnections)
     {
-        await using var server = new SoakServer(port: port);
+        PeerOptions options = maxConnections is { } most ? new PeerOptions { MaxConnections = most } : new PeerOptions();
+        await using var server = new SoakServer(options, port);
         Child.Answer($"{server.EndPoint.Port}");
         while (await Child.CommandAsync().ConfigureAwait(false) is { } command)
         {

@@ -8,23 +8,10 @@ namespace PacketMQ.Soak.Runs;
 /// </summary>
 internal static class HalfOpenRun
 {
-    private static readonly string[] Commands = ["unshare", "ip", "nft"];
-
     public static async Task RunAsync(TargetTable targets)
     {
-        if (!Environment.IsPrivilegedProcess)
-        {
-            Console.WriteLine("skipped: a network of its own needs root");
+        if (!OwnNetwork.IsPossible("ip", "nft"))
             return;
-        }
-
-        string[] missing = [.. Commands.Where(command => !IsInstalled(command))];
-        if (missing.Length > 0)
-        {
-            Console.WriteLine($"skipped: a network of its own needs what is not installed here: {string.Join(", ", missing)}");
-            return;
-        }
-
         using ChildProcess child = await ChildProcess.StartInOwnNetworkAsync("halfopen").ConfigureAwait(false);
         int rows = int.Parse(await child.AskAsync("go").ConfigureAwait(false), CultureInfo.InvariantCulture);
         for (int i = 0; i < rows; i++)
@@ -35,7 +22,4 @@ internal static class HalfOpenRun
             targets.AtMost("… the client", double.Parse(row[4], CultureInfo.InvariantCulture), 60, "s");
         }
     }
-
-    private static bool IsInstalled(string command)
-        => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(folder => File.Exists(Path.Combine(folder, command)));
 }

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PacketMQ.Soak.Runs;
 
-/// <summary>200 clients of all sorts; every 10 s some are cut, every minute one of their four processes is killed (fault 33).</summary>
+/// <summary>200 clients of all sorts, a quarter of them with TLS; every 10 s some are cut, every minute one of their four processes is killed (fault 33).</summary>
 internal static class MixedRun
 {
     private const int Processes = 4;
@@ -20,14 +20,17 @@ internal static class MixedRun
             Interlocked.Increment(ref unobserved);
             Console.WriteLine($"UNOBSERVED at the server: {e.Exception}");
         };
+        var certificate = new SoakCertificate();
         await using var server = new SoakServer();
+        await using var encrypting = new SoakServer(new PeerOptions { Tls = certificate.ForServer(() => { }) });
         // The runtime's own descriptors and pages are there from the first connections on.
         using (await ChildProcess.StartAsync("mixed", server.EndPoint, 20, 99).ConfigureAwait(false))
+        using (await ChildProcess.StartAsync("mixed", encrypting.EndPoint, certificate, 20, 98).ConfigureAwait(false))
             await Task.Delay(2_000).ConfigureAwait(false);
         await Task.Delay(10_000).ConfigureAwait(false);
         Gauge empty = Gauge.ReadSettled();
         string emptyDescriptors = Gauge.DescribeDescriptors();
-        var clients = new MixedClients(server.EndPoint, Processes, Clients);
+        var clients = new MixedClients(server.EndPoint, encrypting.EndPoint, certificate, Processes, Clients);
         await clients.StartAsync().ConfigureAwait(false);
         Gauge? warm = null;
         long warmSince = 0;
@@ -35,7 +38,7 @@ internal static class MixedRun
         TimeSpan warmUp = TimeSpan.FromMinutes(10) < length / 3 ? TimeSpan.FromMinutes(10) : length / 3;
         var samples = new List<(double Hours, Gauge Gauge)>();
         long begun = Stopwatch.GetTimestamp();
-        Console.WriteLine("minute | RSS MB | heap MB | C heap in use, taken MB | descriptors | timers | connections | made | packets | breaks | unobserved");
+        Console.WriteLine("minute | RSS MB | heap MB | C heap in use, taken MB | descriptors | timers | connections | made, with TLS | packets, with TLS | breaks | unobserved");
         for (int turn = 1; Stopwatch.GetElapsedTime(begun) < length; turn++)
         {
             await Task.Delay(10_000).ConfigureAwait(false);
@@ -47,7 +50,7 @@ internal static class MixedRun
             if (turn % 6 != 0)
                 continue;
             Console.WriteLine(
-                $"{elapsed.TotalMinutes,6:0.0} | {gauge.ResidentMegabytes,6:0.0} | {GC.GetTotalMemory(false) / 1_048_576.0,7:0.0} | {NativeMemory.Read()?.InUse,14:0.0}, {NativeMemory.Read()?.Taken,5:0.0} | {gauge.Descriptors,11} | {gauge.Timers,6} | {server.Peer.Connections.Length,11} | {server.Made} | {server.Packets} | {server.Breaks} | {unobserved}");
+                $"{elapsed.TotalMinutes,6:0.0} | {gauge.ResidentMegabytes,6:0.0} | {GC.GetTotalMemory(false) / 1_048_576.0,7:0.0} | {NativeMemory.Read()?.InUse,14:0.0}, {NativeMemory.Read()?.Taken,5:0.0} | {gauge.Descriptors,11} | {gauge.Timers,6} | {server.Peer.Connections.Length + encrypting.Peer.Connections.Length,11} | {server.Made}, {encrypting.Made} | {server.Packets}, {encrypting.Packets} | {server.Breaks + encrypting.Breaks} | {unobserved}");
             if (warm is null && elapsed > warmUp)
             {
                 warm = await clients.StopAsync().ConfigureAwait(false);
@@ -63,7 +66,8 @@ internal static class MixedRun
 
         Gauge after = await clients.StopAsync().ConfigureAwait(false);
         TimeSpan between = Stopwatch.GetElapsedTime(warmSince);
-        Console.WriteLine($"{server.Made} made, {server.Lost} lost, {server.Refused} refused, {server.Packets} packets; {server.Reasons}");
+        foreach (SoakServer each in (SoakServer[])[server, encrypting])
+            Console.WriteLine($"{(each == server ? "plain" : "TLS")}: {each.Made} made, {each.Lost} lost, {each.Refused} refused, {each.Packets} packets; {each.Reasons}");
         Console.WriteLine($"empty: RSS {empty.ResidentMegabytes:0.0} MB before, {after.ResidentMegabytes:0.0} MB after");
         Console.WriteLine($"descriptors before: {emptyDescriptors}; after: {Gauge.DescribeDescriptors()}");
         string what = $"soak of {length.TotalMinutes:0} min";
@@ -85,10 +89,10 @@ internal static class MixedRun
 
         targets.AtMost("… descriptors left at the end", after.Descriptors - empty.Descriptors, 0, "");
         targets.AtMost("… timers left at the end", after.Timers - empty.Timers, 1, ""); // the heartbeat may not have gone to sleep yet
-        targets.Exactly("… connections left at the end", server.Peer.Connections.Length, 0);
-        targets.Exactly("… made and not lost", server.Made - server.Lost, 0);
+        targets.Exactly("… connections left at the end", server.Peer.Connections.Length + encrypting.Peer.Connections.Length, 0);
+        targets.Exactly("… made and not lost", server.Made + encrypting.Made - server.Lost - encrypting.Lost, 0);
         targets.Exactly("… unobserved exceptions at the server", unobserved, 0);
-        targets.Exactly("… broken invariants (order, whole packets, answers)", server.Breaks + clients.Complaints, 0);
+        targets.Exactly("… broken invariants (order, whole packets, answers)", server.Breaks + encrypting.Breaks + clients.Complaints, 0);
     }
 
     /// <summary>The line through the samples, of which there are two at least: how much it rises in an hour, in percent of their mean.</summary>
