@@ -32,7 +32,10 @@ internal static class LinkChild
         }
     }
 
-    /// <summary>The link loses everything for 20 s, in which questions are asked all the time, and then nothing.</summary>
+    /// <summary>
+    /// The link loses everything for 20 s, in which questions are asked all the time, and then nothing. All of them fit into the kernel's buffer: who is
+    /// sent more than that, and takes nothing for 10 s, is given up (SendTimeout).
+    /// </summary>
     private static async Task<string> StallAsync(BadLink link)
     {
         await using var server = new SoakServer(address: Near(0));
@@ -47,7 +50,7 @@ internal static class LinkChild
         link.Weather = new Weather { Lost = 1 };
         for (int i = 0; i < Questions; i++)
         {
-            await connection.SendAsync(Traffic.EchoName, Traffic.Make(i, 1_000)).ConfigureAwait(false);
+            await connection.SendAsync(Traffic.EchoName, Traffic.Make(i, 100)).ConfigureAwait(false);
             await Task.Delay(Stall / Questions).ConfigureAwait(false);
         }
 

@@ -27,12 +27,12 @@ internal static class LinkRun
         }
 
         using ChildProcess child = await ChildProcess.StartInOwnNetworkAsync("link").ConfigureAwait(false);
-        foreach (var (name, kind, mtu) in Small)
-            targets.Exactly($"{name} bytes at most: of {Questions} packets of 0 to 99 000 bytes, there and back", (long)(await NumbersAsync($"carry {kind} {mtu}").ConfigureAwait(false))[0], Questions);
-
         double[] stall = await NumbersAsync("stall").ConfigureAwait(false);
         targets.Exactly($"nothing passes for 20 s: of {Questions} questions asked meanwhile, answered", (long)stall[0], Questions);
         targets.AtMost("… the last, after the link was well again", stall[1], 30, "s");
+
+        foreach (var (name, kind, mtu) in Small)
+            targets.Exactly($"{name} bytes at most: of {Questions} packets of 0 to 99 000 bytes, there and back", (long)(await NumbersAsync($"carry {kind} {mtu}").ConfigureAwait(false))[0], Questions);
 
         await AskAsync("200 ms ± 100 one way, 2 % lost, 1 % doubled, 5 % overtake, 10 min", "0.02 0.01 0.05 200 100", 10, endsAreAllowed: false).ConfigureAwait(false);
         await AskAsync("30 % lost, 3 min", "0.3 0 0 0 0", 3, endsAreAllowed: true).ConfigureAwait(false);
