@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using PacketMQ.Tests.Support;
 using PacketMQ.Wire;
 
 namespace PacketMQ.Tests.Conformance;
@@ -100,7 +101,7 @@ public sealed class PythonClientTests
         await using var server = new Server(NewRegistry());
         var ended = new TaskCompletionSource<CloseInfo>(TaskCreationOptions.RunContinuationsAsynchronously);
         server.ConnectionLost += (_, e) => ended.TrySetResult(e.CloseInfo);
-        Task<Connection> attaching = server.AttachAsync(new PipeEnds(toServer.Reader, toClient.Writer));
+        Task<Connection> attaching = server.AttachAsync(new DuplexPipe(toServer.Reader, toClient.Writer));
         await write(toServer.Writer).WaitAsync(RawPeer.Patience);
         Connection connection = await attaching.WaitAsync(RawPeer.Patience);
 
@@ -143,13 +144,6 @@ public sealed class PythonClientTests
         Assert.Equal([SessionEventKind.Activated, SessionEventKind.Packet, SessionEventKind.Quit], seen);
         Assert.Empty(unread);
         return Convert.ToHexString(output.WrittenSpan);
-    }
-
-    private sealed class PipeEnds(PipeReader input, PipeWriter output) : IDuplexPipe
-    {
-        public PipeReader Input => input;
-
-        public PipeWriter Output => output;
     }
 
     private sealed class Segment : ReadOnlySequenceSegment<byte>
