@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Time.Testing;
 using PacketMQ.Tests.Support;
 using PacketMQ.Transports;
 
@@ -267,7 +266,7 @@ public sealed class BadInputSceneMemoryTests
 
         public Side Side { get; }
 
-        public FakeTimeProvider Time { get; } = new();
+        public WatchedTime Time { get; } = new();
 
         public TargetLog Log { get; } = new();
 

@@ -1,5 +1,4 @@
 using System.Net.Sockets;
-using Microsoft.Extensions.Time.Testing;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Conformance;
@@ -52,18 +51,19 @@ public sealed class BadInputTimeTests
     [MemberData(nameof(BothSides))]
     public async Task S07_a_peer_that_never_closes_after_our_softquit_is_cut(Side side)
     {
-        var time = new ObservedTime();
+        var time = new WatchedTime();
         await using PeerUnderTest peer = NewPeer(side, time);
         await using Bystander bystander = await Bystander.ConnectAsync(peer);
         await using Encounter encounter = await peer.OpenAsync();
         await Handshake.GoThroughAsync(encounter, Stage.Active, side == Side.Client);
         Connection connection = await encounter.MadeAsync();
+        Task deadline = time.NextTimerAsync(TimeSpan.FromSeconds(5));
         Task quitting = connection.SoftQuitAsync("reason.bye");
 
         // The end of our stream comes at once, and not as a reset.
         await AssertSaysWhyAsync(encounter.Raw, "reason.bye");
         Assert.False(encounter.Raw.WasReset);
-        await time.TimerStarted(TimeSpan.FromSeconds(5)).WaitAsync(RawPeer.Patience);
+        await deadline;
         time.Advance(TimeSpan.FromSeconds(4.9));
         await bystander.ExchangeAsync(5);
         Assert.False(quitting.IsCompleted);
@@ -79,15 +79,16 @@ public sealed class BadInputTimeTests
     [MemberData(nameof(BothSides))]
     public async Task S07_a_peer_that_never_closes_after_our_refusal_is_cut(Side side)
     {
-        var time = new ObservedTime();
+        var time = new WatchedTime();
         await using PeerUnderTest peer = NewPeer(side, time);
         await using Bystander bystander = await Bystander.ConnectAsync(peer);
         await using Encounter encounter = await peer.OpenAsync();
         await Handshake.GoThroughAsync(encounter, Stage.Active, side == Side.Client);
         Connection connection = await encounter.MadeAsync();
+        Task deadline = time.NextTimerAsync(TimeSpan.FromSeconds(5));
         await encounter.Raw.SendAsync(WireBytes.Hex("ffffffff"));
         Assert.Equal(WireBytes.SoftQuit(CloseReason.FrameTooLarge), (await encounter.Raw.ReadToEndAsync())[^1]);
-        await time.TimerStarted(TimeSpan.FromSeconds(5)).WaitAsync(RawPeer.Patience);
+        await deadline;
 
         // It keeps sending, and is read and forgotten until the time is up.
         await encounter.Raw.SendAsync(new byte[100_000]);
@@ -102,7 +103,7 @@ public sealed class BadInputTimeTests
     [MemberData(nameof(BothSides))]
     public async Task Q08_a_softquit_that_can_not_be_written_does_not_keep_the_connection(Side side)
     {
-        var time = new ObservedTime();
+        var time = new WatchedTime();
         await using PeerUnderTest peer = NewPeer(side, time);
         await using Bystander bystander = await Bystander.ConnectAsync(peer);
         await using Encounter encounter = await peer.OpenAsync();
@@ -113,8 +114,9 @@ public sealed class BadInputTimeTests
         encounter.Raw.StopReading();
         Task[] sends = [.. Enumerable.Range(0, 100).Select(_ => connection.SendAsync("app:reply", new byte[90_000]).AsTask())];
         Assert.Contains(sends, send => !send.IsCompleted);
+        Task deadline = time.NextTimerAsync(TimeSpan.FromSeconds(5));
         Task quitting = connection.SoftQuitAsync("reason.bye");
-        await time.TimerStarted(TimeSpan.FromSeconds(5)).WaitAsync(RawPeer.Patience);
+        await deadline;
         time.Advance(TimeSpan.FromSeconds(4.9));
         await bystander.ExchangeAsync(5);
         Assert.False(connection.Closed.IsCompleted);
@@ -142,7 +144,7 @@ public sealed class BadInputTimeTests
 
     private static async Task CheckHandshakeTimeoutAsync(Side side, Func<int, byte[]> bytesAt, int seconds = 10)
     {
-        var time = new FakeTimeProvider();
+        var time = new WatchedTime();
         await using PeerUnderTest peer = NewPeer(side, time, handshakeSeconds: seconds);
         await using Bystander bystander = await Bystander.ConnectAsync(peer);
         await using Encounter encounter = await peer.OpenAsync();
@@ -165,7 +167,7 @@ public sealed class BadInputTimeTests
 
     private static async Task CheckStalledFrameAsync(Side side, byte[] bytes, int handled)
     {
-        var time = new FakeTimeProvider();
+        var time = new WatchedTime();
         var log = new TargetLog();
         await using PeerUnderTest peer = NewPeer(side, time, log);
         await using Bystander bystander = await Bystander.ConnectAsync(peer);
@@ -212,31 +214,5 @@ public sealed class BadInputTimeTests
                 await raw.SendAsync(new byte[1]);
             }
         });
-    }
-
-    /// <summary>A clock that tells which timers were started on it.</summary>
-    private sealed class ObservedTime : FakeTimeProvider
-    {
-        private readonly Lock _gate = new();
-        private readonly Dictionary<TimeSpan, TaskCompletionSource> _started = [];
-
-        public Task TimerStarted(TimeSpan dueTime) => For(dueTime).Task;
-
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
-        {
-            ITimer timer = base.CreateTimer(callback, state, dueTime, period);
-            For(dueTime).TrySetResult();
-            return timer;
-        }
-
-        private TaskCompletionSource For(TimeSpan dueTime)
-        {
-            lock (_gate)
-            {
-                if (!_started.TryGetValue(dueTime, out TaskCompletionSource? started))
-                    _started.Add(dueTime, started = new(TaskCreationOptions.RunContinuationsAsynchronously));
-                return started;
-            }
-        }
     }
 }

@@ -1,7 +1,6 @@
 using System.Net.Security;
 using System.Net.Sockets;
 using Microsoft.Extensions.Logging.Testing;
-using Microsoft.Extensions.Time.Testing;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Conformance;
@@ -64,7 +63,7 @@ public sealed class TlsBadInputTests
     [InlineData(3, Side.Client)]
     public async Task T01_a_beginning_and_then_silence_ends_with_the_time_out_of_TLS(int count, Side side)
     {
-        var time = new FakeTimeProvider();
+        var time = new WatchedTime();
         await using var scene = await TlsScene.BeginAsync(side, new PeerOptions { TimeProvider = time, HandshakeTimeout = TimeSpan.FromMinutes(1) });
         using Socket raw = await scene.OpenAsync();
         await raw.SendAsync(new byte[] { 0x16, 0x03, 0x01 }.AsMemory(0, count), TestContext.Current.CancellationToken);
@@ -84,7 +83,7 @@ public sealed class TlsBadInputTests
     [MemberData(nameof(BothSides))]
     public async Task T01_silence_behind_TLS_has_the_time_of_the_whole_handshake(Side side)
     {
-        var time = new FakeTimeProvider();
+        var time = new WatchedTime();
         await using var scene = await TlsScene.BeginAsync(side, new PeerOptions { TimeProvider = time, HandshakeTimeout = TimeSpan.FromSeconds(20) });
         using Socket raw = await scene.OpenAsync();
         using SslStream ssl = await scene.ShakeHandsAsync(raw, PacketMq);
@@ -106,7 +105,7 @@ public sealed class TlsBadInputTests
     [MemberData(nameof(BothSides))]
     public async Task T01_one_byte_a_second_gains_no_time(Side side)
     {
-        var time = new FakeTimeProvider();
+        var time = new WatchedTime();
         await using var scene = await TlsScene.BeginAsync(side, new PeerOptions { TimeProvider = time });
         using Socket raw = await scene.OpenAsync();
         await scene.BegunAsync(raw);

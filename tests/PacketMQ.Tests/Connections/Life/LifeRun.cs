@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Extensions.Time.Testing;
 using PacketMQ.Tests.Support;
 
 namespace PacketMQ.Tests.Connections.Life;
@@ -29,7 +28,7 @@ internal sealed class LifeRun : IAsyncDisposable
     public LifeRun(Transport transport, int seed)
     {
         _random = new Random(seed);
-        var options = new PeerOptions { TimeProvider = new FakeTimeProvider() };
+        var options = new PeerOptions { TimeProvider = new WatchedTime() };
         var packet = Packet.Create(HandleAsync);
         _pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(packet), options, options)
         {
