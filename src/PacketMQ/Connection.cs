@@ -311,7 +311,15 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
         await RaiseEndAsync(request.Info, wasMade).ConfigureAwait(false);
         FailActivation(request.Info); // whoever waits to connect need not wait for the farewell
         var end = new ConnectionEnd(this, _transport, _loop, _sendQueue, Peer.Options);
-        await Calls.MakeAsync("the end", _ => end.RunAsync(request)).ConfigureAwait(false);
+        try
+        {
+            await end.RunAsync(request).ConfigureAwait(false);
+        }
+        catch (Exception exception)
+        {
+            LogInternal(exception); // of the library's own making: the application's code does not run there
+        }
+
         TellEnd();
     }
 

@@ -8,8 +8,6 @@ namespace PacketMQ.Fuzz.Targets;
 /// </summary>
 internal static class TlsRecordsTarget
 {
-    private const int LongestRecord = (16 * 1024) + 2_048;
-
     public static void Run(ReadOnlyMemory<byte> input)
     {
         if (input.Length < 2)
@@ -39,7 +37,19 @@ internal static class TlsRecordsTarget
             int? expected = Expect(input.Span[..taken]);
             Invariant.Holds(isRefused == expected is null, $"A stream is {(isRefused ? "" : "not ")}refused behind {taken} bytes.");
             Invariant.Holds(isRefused || records.IncompleteBytes == expected, $"{records.IncompleteBytes} bytes are incomplete, not {expected}.");
+            if (!isRefused)
+                CheckBoundary(records, input.Span[taken..]);
         }
+    }
+
+    // Who takes that much more has either the header of a record, or nothing of one.
+    private static void CheckBoundary(TlsRecords records, ReadOnlySpan<byte> rest)
+    {
+        int count = records.UntilBoundary;
+        Invariant.Holds(count is > 0 and <= TlsRecords.LongestRecord || records.Count <= 1, $"{count} bytes until a record ends.");
+        long begun = records.Count;
+        if (count <= rest.Length && TryTake(ref records, rest[..count]))
+            Invariant.Holds(records.IncompleteBytes == 0 || records.Count == begun + 1, "Behind the boundary there is part of a record.");
     }
 
     private static bool TryTake(ref TlsRecords records, ReadOnlySpan<byte> bytes)
@@ -68,7 +78,7 @@ internal static class TlsRecordsTarget
             if (bytes.Length < header)
                 return bytes.Length;
             int length = isOld ? ((bytes[0] & 0x7f) << 8) | bytes[1] : (bytes[3] << 8) | bytes[4];
-            if (isChecked && length > LongestRecord)
+            if (isChecked && length > TlsRecords.LongestRecord)
                 return null;
             if (bytes.Length < header + length)
                 return bytes.Length;

@@ -15,15 +15,19 @@ internal struct ReceivedBytes(PipeReader input)
     // Who sends as fast as we read never lets a read wait: after so many bytes the other connections get their turn.
     private const int FairShare = 1_024 * 1_024;
 
-    // Or after 5 ms, if its handlers take their time. Handling so many bytes costs far more than asking for it.
-    private const int MostTurnsASecond = 200;
+    // Or after 5 ms, if its handlers take their time: this part of a second. Handling so many bytes costs far more than asking for it.
+    private const int TurnsOfASecond = 200;
+
+    // A read counts for so much even if it gives less: a TLS record of one byte costs as much as one of some thousand, and others with no data
+    // at all may stand before it.
+    private const int LeastOfARead = 4 * 1_024;
     private const int BytesAnAsk = 32 * 1_024;
 
     private ReadResult _read; // the last one
     private volatile bool _isHeld;
     private SequencePosition _keptStart;
     private long _left;
-    private int _turn; // how many bytes came without a wait
+    private int _turn; // how many bytes came without a wait, as they are counted
     private int _turnAtAsk; // how many when the time was last asked for
     private int _turnBegan; // the low half of the time
 
@@ -60,7 +64,7 @@ internal struct ReceivedBytes(PipeReader input)
         {
             _turnAtAsk = _turn;
             int now = (int)timeProvider.GetTimestamp();
-            if ((uint)(now - _turnBegan) > timeProvider.TimestampFrequency / MostTurnsASecond)
+            if ((uint)(now - _turnBegan) > timeProvider.TimestampFrequency / TurnsOfASecond)
                 _turn = FairShare;
         }
 
@@ -74,7 +78,7 @@ internal struct ReceivedBytes(PipeReader input)
         (_read, _isHeld) = (read, true);
         if (_turn == 0)
             _turnBegan = (int)timeProvider.GetTimestamp();
-        _turn = (int)Math.Min(FairShare, _turn + read.Buffer.Length - _left);
+        _turn = (int)Math.Min(FairShare, _turn + Math.Max(LeastOfARead, read.Buffer.Length - _left));
         Volatile.Write(ref _left, 0); // while a handler blocks the thread, nothing is known to be missing
     }
 

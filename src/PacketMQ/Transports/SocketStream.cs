@@ -20,6 +20,7 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
     private bool _gathers;
     private int _firstCount;
     private TlsRecords _records;
+    private DatalessRecords _dataless;
     private volatile bool _isRecordBuffered;
     private bool _isFirstOfWait;
 
@@ -49,6 +50,13 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
 
     /// <summary>Whether what comes has to be records of TLS; not once nobody looks at it any more.</summary>
     public bool FollowsRecords { get; set; } = true;
+
+    /// <summary>The handshake is through; what comes without data counts from here on.</summary>
+    /// <param name="overhead">How many bytes of each record are neither data nor padding, without the header; null: it varies.</param>
+    public void BeginData(int? overhead) => _dataless.Begin(overhead, _records);
+
+    /// <summary>So many bytes came out of what was received.</summary>
+    public void NoticeData(int count) => _dataless.NoticeData(count);
 
     /// <summary>During the handshake: the turn that is given up while the stream waits for the network.</summary>
     public TlsTurn? Turn { get; set; }
@@ -85,6 +93,7 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
 
     public override ValueTask WriteAsync(ReadOnlyMemory<byte> buffer, CancellationToken cancellationToken = default)
     {
+        _dataless.NoticeWrite();
         if (!_gathers || writer.UnflushedBytes + buffer.Length > MostGathered)
             return SendAsync(buffer, cancellationToken);
         Keep(buffer.Span);
@@ -200,6 +209,8 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
     private bool TryReceive(Span<byte> buffer, out int count)
     {
         SocketError error;
+        if (FollowsRecords)
+            buffer = buffer[.._dataless.Admit(buffer.Length, _records)];
         try
         {
             count = socket.Receive(buffer, SocketFlags.None, out error);
@@ -228,7 +239,11 @@ internal sealed class SocketStream(Socket socket, SocketFault fault, SocketPipeR
         }
 
         if (FollowsRecords)
+        {
             _records.Take(buffer[..count]);
+            _dataless.Take(count, _records);
+        }
+
         for (int i = 0; _firstCount < sizeof(uint) && i < count; i++)
             (FirstBytes, _firstCount) = (FirstBytes | ((uint)buffer[i] << (24 - (8 * _firstCount))), _firstCount + 1);
         return true;

@@ -76,7 +76,7 @@ internal sealed class TlsHandshake(TlsCredentials credentials, string? targetHos
     {
         if (exception is TlsFault known)
             return known;
-        if (stream.HasFailed)
+        if (stream.HasFailed || stream.HasFailedToWrite)
         {
             return targetHost is not null && stream.FirstCount == 0
                 ? new IOException($"{exception.Message} The other side had not answered in TLS; perhaps it does not speak TLS there.", exception)

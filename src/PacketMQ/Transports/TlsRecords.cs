@@ -10,11 +10,11 @@ namespace PacketMQ.Transports;
 /// </remarks>
 internal struct TlsRecords
 {
+    /// <summary>In bytes, without the header: a ciphertext of TLS 1.2 (RFC 5246 section 6.2.3). An SslStream makes room for any length that it reads.</summary>
+    public const int LongestRecord = (16 * 1024) + 2_048;
+
     private const int HeaderBytes = 5;
     private const int LengthBytes = 2;
-
-    // Of a ciphertext of TLS 1.2, which is the longest (RFC 5246 section 6.2.3). An SslStream makes room for any length that it reads.
-    private const int LongestRecord = (16 * 1024) + 2_048;
 
     private const byte Handshake = 0x16;
     private const byte ApplicationData = 0x17;
@@ -29,6 +29,16 @@ internal struct TlsRecords
     private bool _isBehindFirst;
     private bool _isChecked;
     private string? _fault;
+
+    /// <summary>How many records have begun: their headers have come.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>How long all of them say that they are, without the headers.</summary>
+    public long Lengths { get; private set; }
+
+    /// <summary>How many bytes are missing until a header or a record ends; never 0.</summary>
+    public readonly int UntilBoundary
+        => _arrived == 0 ? HeaderBytes : _arrived < _headerBytes ? _headerBytes - _arrived : _headerBytes + _length - _arrived;
 
     /// <summary>How many bytes of a record have arrived whose rest has not; 0: none has begun. From any thread.</summary>
     public readonly int IncompleteBytes => Volatile.Read(in _arrived);
@@ -56,6 +66,8 @@ internal struct TlsRecords
                 _fault = $"A TLS record says that {_length} bytes follow; the longest has {LongestRecord}.";
             arrived += count;
             bytes = bytes[count..];
+            if (arrived == _headerBytes)
+                (Count, Lengths) = (Count + 1, Lengths + _length);
             if (arrived >= _headerBytes && arrived == _headerBytes + _length)
                 arrived = 0;
         }

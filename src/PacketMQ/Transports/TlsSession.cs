@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net.Security;
 using System.Runtime.CompilerServices;
+using System.Security.Authentication;
 
 namespace PacketMQ.Transports;
 
@@ -55,6 +56,8 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
             IOException? failure = await handshake.RunAsync(ssl, stream).ConfigureAwait(false);
             _fault = failure as TlsFault;
             _canWrite = failure is null || _fault is { CanBeTold: true };
+            if (failure is null)
+                stream.BeginData(RecordOverhead);
             _isOpen = failure is null;
             return failure;
         }
@@ -128,6 +131,8 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
             int count = read.GetAwaiter().GetResult();
             if (count == 0)
                 End();
+            else
+                stream.NoticeData(count);
             _mayHaveRecord = count == buffer.Length;
             return count;
         }
@@ -175,6 +180,7 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
     }
 
     /// <summary>Says close_notify: nothing is written behind it. It never fails: then the connection has ended already.</summary>
+    [SuppressMessage("Design", "CA1031:Do not catch general exception types", Justification = "The farewell is all that is lost.")]
     public async Task EndWritingAsync()
     {
         try
@@ -191,9 +197,10 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
             if (_canWrite)
                 await ssl.ShutdownAsync().ConfigureAwait(false);
         }
-        catch (Exception exception) when (exception is IOException or InvalidOperationException or NotSupportedException)
+        catch (Exception)
         {
-            // The connection is gone already, or somebody is in the middle of a write: being cut is the truth.
+            // The connection is gone already, or somebody is in the middle of a write, or TLS itself has failed: then OpenSSL says nothing more.
+            // Being cut is the truth.
         }
         finally
         {
@@ -214,6 +221,11 @@ internal sealed class TlsSession(SslStream ssl, SocketStream stream) : IDisposab
 
         ssl.Dispose();
     }
+
+    // RFC 8446 section 5.2: the type of what is in it, and the tag of its cipher. Before TLS 1.3 it varies.
+    private int? RecordOverhead
+        => ssl.SslProtocol != SslProtocols.Tls13 ? null
+            : ssl.NegotiatedCipherSuite == TlsCipherSuite.TLS_AES_128_CCM_8_SHA256 ? 1 + 8 : 1 + 16;
 
     private void Enter()
     {

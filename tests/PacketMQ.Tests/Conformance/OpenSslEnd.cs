@@ -6,8 +6,8 @@ using PacketMQ.Tests.Support;
 namespace PacketMQ.Tests.Conformance;
 
 /// <summary>
-/// One end of TLS 1.2 straight from OpenSSL, for what an SslStream can't be made to do: a client that asks for a new handshake, a server
-/// that chooses a protocol which nobody offered. Linux only, where it is the library that SslStream itself needs.
+/// One end of TLS straight from OpenSSL, for what an SslStream can't be made to do: a client that asks for a new handshake or for new keys, a
+/// server that chooses a protocol which nobody offered. Linux only, where it is the library that SslStream itself needs.
 /// </summary>
 internal sealed class OpenSslEnd : IDisposable
 {
@@ -15,6 +15,8 @@ internal sealed class OpenSslEnd : IDisposable
     private const string Primitives = "libcrypto.so.3";
     private const int SetHighestVersion = 124;
     private const int Tls12 = 0x0303;
+    private const int Tls13 = 0x0304;
+    private const int Requested = 1;
     private const int EllipticKey = 408;
     private const int WantsToRead = 2;
 
@@ -31,11 +33,12 @@ internal sealed class OpenSslEnd : IDisposable
     /// <param name="socket">The connection, on which nothing has been said.</param>
     /// <param name="certificate">A server's. Null: this end is a client, which looks at no certificate.</param>
     /// <param name="protocol">What a server chooses, whatever is offered.</param>
-    public OpenSslEnd(Socket socket, X509Certificate2? certificate = null, byte[]? protocol = null)
+    /// <param name="isTls13">Whether it may speak TLS 1.3; otherwise 1.2 is its highest.</param>
+    public OpenSslEnd(Socket socket, X509Certificate2? certificate = null, byte[]? protocol = null, bool isTls13 = false)
     {
         _socket = socket;
         _context = SSL_CTX_new(certificate is null ? TLS_client_method() : TLS_server_method());
-        SSL_CTX_ctrl(_context, SetHighestVersion, Tls12, IntPtr.Zero);
+        SSL_CTX_ctrl(_context, SetHighestVersion, isTls13 ? Tls13 : Tls12, IntPtr.Zero);
         if (certificate is not null)
         {
             byte[] key = certificate.GetECDsaPrivateKey()!.ExportECPrivateKey();
@@ -75,6 +78,13 @@ internal sealed class OpenSslEnd : IDisposable
         byte[] bytes = new byte[count];
         Assert.Equal(count, await RunAsync(() => SSL_read(_ssl, bytes, count)));
         return bytes;
+    }
+
+    /// <summary>Takes new keys, and asks the other side for new ones too: a record without data.</summary>
+    public Task RenewKeysAsync()
+    {
+        Assert.Equal(1, SSL_key_update(_ssl, Requested));
+        return ShakeHandsAsync();
     }
 
     /// <summary>
@@ -165,6 +175,9 @@ internal sealed class OpenSslEnd : IDisposable
 
     [DllImport(Library)]
     private static extern int SSL_do_handshake(IntPtr ssl);
+
+    [DllImport(Library)]
+    private static extern int SSL_key_update(IntPtr ssl, int kind);
 
     [DllImport(Library)]
     private static extern int SSL_renegotiate(IntPtr ssl);

@@ -223,6 +223,30 @@ public sealed class TlsBadSessionTests
         }
     }
 
+    /// <summary>The other side goes between its hello and our answer to it: what fails first is a write.</summary>
+    [Fact]
+    public async Task A_reset_that_the_answer_to_a_hello_finds_is_one_and_no_fault_of_TLS()
+    {
+        Socket? raw = null;
+        TlsOptions tls = TestTls.ForServers with
+        {
+            RequireClientCertificate = false,
+            TrustedRoots = null,
+            Certificate = null,
+            CertificateSelector = _ =>
+            {
+                raw?.Close(timeout: 0);
+                return TestTls.ForServers.Certificate;
+            },
+        };
+        await using var scene = await TlsScene.BeginAsync(Side.Server, tls: tls);
+        raw = await scene.OpenAsync();
+        await Assert.ThrowsAnyAsync<Exception>(() => scene.ShakeHandsAsync(raw));
+        CloseInfo end = await scene.EndedAsync();
+        Assert.Equal((CloseReason.ConnectionReset, CloseInitiator.Transport), (end.Reason, end.Initiator));
+        await scene.AssertNothingElseHappenedAsync();
+    }
+
     private static async Task AssertSaysInitAsync(SslStream ssl)
     {
         byte[] first = new byte[WireBytes.Init.Length];

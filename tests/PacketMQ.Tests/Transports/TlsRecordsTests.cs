@@ -23,6 +23,27 @@ public sealed class TlsRecordsTests
         }
 
         Assert.Equal(0, records.IncompleteBytes);
+        Assert.Equal((lengths.Length, lengths.Sum()), (records.Count, records.Lengths));
+    }
+
+    [Fact]
+    public void Who_takes_no_more_than_until_the_boundary_gets_one_header_and_one_record_at_a_time()
+    {
+        int[] lengths = [3, 0, 16_384, 0, 1];
+        byte[] stream = [.. lengths.SelectMany(Record)];
+        var records = new TlsRecords();
+        var steps = new List<int>();
+        for (int at = 0; at < stream.Length; at += steps[^1])
+        {
+            steps.Add(records.UntilBoundary);
+            records.Take(stream.AsSpan(at, steps[^1]));
+        }
+
+        Assert.Equal([5, 3, 5, 5, 16_384, 5, 5, 1], steps);
+        records.Take(stream.AsSpan(0, 2));
+        Assert.Equal(3, records.UntilBoundary);
+        records.Take(stream.AsSpan(2, 4));
+        Assert.Equal((2, 6), (records.UntilBoundary, records.IncompleteBytes));
     }
 
     [Theory]
