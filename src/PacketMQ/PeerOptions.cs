@@ -73,7 +73,8 @@ public sealed record PeerOptions
     /// <summary>
     /// How long the other side may take nothing while data waits for it, before the connection ends as
     /// <see cref="CloseReason.SlowConsumer"/>. Over TCP on Linux each byte counts that it has acknowledged; elsewhere what the system took, which is
-    /// coarser, and on other streams whole writes of 64 KiB. <see langword="null"/>: for ever. Default 10 s; looked at once a second.
+    /// coarser, and on other streams whole writes of 64 KiB. <see langword="null"/>: for ever; but over TCP on Linux the system gives up after 30 s,
+    /// whatever stands here, as <see cref="CloseReason.ConnectionReset"/>. Default 10 s; looked at once a second.
     /// </summary>
     public TimeSpan? SendTimeout { get; init; } = TimeSpan.FromSeconds(10);
 

@@ -114,7 +114,7 @@ internal sealed class ConnectionLoop(
     }
 
     /// <summary>Called by the heartbeat: a handler that runs since the last call is slow, so the loop shall read ahead meanwhile.</summary>
-    public void NoticeSlowHandler() => Volatile.Read(ref _handler)?.NoticeSlow();
+    public void NoticeSlowHandler() => Volatile.Read(ref _handler)?.NoticeSlow(transport);
 
     public static bool IsTransportFailure(Exception exception)
         => exception is IOException or System.Net.Sockets.SocketException or ObjectDisposedException or InvalidOperationException or OperationCanceledException;

@@ -46,6 +46,16 @@ internal sealed class SocketConnection : TransportConnection
     // The system takes more only once a good part of its buffer is free: a slow reader would seem to take nothing for long.
     public override long TakenBytes => TcpInformation.TryGetAcknowledgedBytes(_socket) ?? _output.TakenBytes;
 
+    public override bool TryFindEnd(out IOException? failure)
+    {
+        failure = null;
+        if (_socket.AddressFamily == AddressFamily.Unix)
+            return IsRefusedThere();
+        if (TcpInformation.IsOver(_socket))
+            failure = _fault.Report(SocketError.ConnectionReset);
+        return failure is not null || TcpInformation.IsEndedThere(_socket);
+    }
+
     public override void UsePool(ArrayPool<byte> pool)
     {
         _input.UsePool(pool);
@@ -75,6 +85,20 @@ internal sealed class SocketConnection : TransportConnection
         _output.Close();
         _socket.Dispose();
         return ValueTask.CompletedTask;
+    }
+
+    // Sends nothing, which Linux refuses once the other end is closed. One that has only ended its own direction still reads.
+    private bool IsRefusedThere()
+    {
+        try
+        {
+            _socket.Send(ReadOnlySpan<byte>.Empty, SocketFlags.None, out SocketError error);
+            return error == SocketError.Shutdown;
+        }
+        catch (ObjectDisposedException)
+        {
+            return false;
+        }
     }
 
     /// <summary>

@@ -56,6 +56,8 @@ internal sealed class TlsConnection : TransportConnection
 
     public override bool IsTruncated => _session.IsTruncated;
 
+    public override bool TryFindEnd(out IOException? failure) => _socket.TryFindEnd(out failure);
+
     public override void UsePool(ArrayPool<byte> pool)
     {
         _socket.UsePool(pool);

@@ -56,6 +56,21 @@ internal abstract class TransportConnection : IDuplexPipe, IAsyncDisposable
     public virtual bool IsTruncated => false;
 
     /// <summary>
+    /// Looks whether the other side is still there, for who does not read at the moment. From any thread, while this side has not ended its own
+    /// direction.
+    /// </summary>
+    /// <param name="failure">Why the stream was cut, if it was.</param>
+    /// <returns>
+    /// Whether the other side's stream has ended, or was cut. False if that is not known: outside Linux, on the streams of others, and on a Unix
+    /// socket whose other end still reads.
+    /// </returns>
+    public virtual bool TryFindEnd(out IOException? failure)
+    {
+        failure = null;
+        return false;
+    }
+
+    /// <summary>
     /// The transport's own handshake, before the first read and write. Called once. When it has failed, the stream can still be ended
     /// in order: <see cref="Output"/> completed, <see cref="Input"/> read to its end; what is read then has a length and no meaning.
     /// </summary>

@@ -105,6 +105,54 @@ public sealed class BusyHandlerTests
         }
     }
 
+    /// <summary>When no more may be read ahead nobody reads, so that only the system knows.</summary>
+    [Theory]
+    [InlineData(Transport.TcpIPv4, false)]
+    [InlineData(Transport.Tls, false)]
+    [InlineData(Transport.TcpIPv4, true)]
+    [InlineData(Transport.Unix, true)]
+    public async Task The_other_sides_end_behind_all_that_may_be_read_ahead_is_noticed_too(Transport transport, bool isClean)
+    {
+        if (!OperatingSystem.IsLinux())
+            Assert.Skip("Only of Linux is it known how to ask for the state of a connection.");
+        await using var scene = await FullScene.BeginAsync(transport, _time, farewell: []);
+        await AdvanceSecondsAsync(3); // it has read what it may
+        Assert.False(scene.Connection.Closed.IsCompleted);
+        if (isClean && transport == Transport.TcpIPv4)
+            await scene.Raw.EndAsync();
+        else
+            scene.Raw.Abort(); // which is a clean end on a Unix socket
+        if (!isClean)
+        {
+            await AdvanceUntilAsync(_time, () => scene.Connection.Closed.IsCompleted);
+            Assert.Equal(CloseReason.ConnectionReset, (await scene.Connection.Closed).Reason);
+            scene.Release.SetResult();
+            return;
+        }
+
+        await AdvanceUntilAsync(_time, () => scene.Connection.Closing.IsCancellationRequested);
+        Assert.False(scene.Connection.Closed.IsCompleted); // what came before is still to be handled
+        scene.Release.SetResult();
+        Assert.Equal(1L, await scene.Seen.NextAsync());
+        Assert.Equal(0x18000, Assert.IsType<byte[]>(await scene.Seen.NextAsync()).Length);
+        Assert.Equal(0x4000, Assert.IsType<byte[]>(await scene.Seen.NextAsync()).Length);
+        Assert.Equal(CloseReason.Disconnected, (await scene.Connection.Closed.Soon()).Reason);
+    }
+
+    [Fact]
+    public async Task A_reset_behind_a_softquit_that_waits_for_a_handler_changes_nothing()
+    {
+        await using var scene = await FullScene.BeginAsync(Transport.TcpIPv4, _time, [.. RawEnd.Frame(17, 2), .. RawEnd.SoftQuit("reason.bye")]);
+        await AdvanceUntilAsync(_time, () => scene.Connection.Closing.IsCancellationRequested);
+        scene.Raw.Abort();
+        await AdvanceSecondsAsync(3);
+        Assert.False(scene.Connection.Closed.IsCompleted);
+        scene.Release.SetResult();
+        Assert.Equal(1L, await scene.Seen.NextAsync());
+        Assert.Equal(2L, await scene.Seen.NextAsync());
+        Assert.Equal("reason.bye", (await scene.Connection.Closed.Soon()).Reason.Name);
+    }
+
     [Theory, AllTransports]
     public async Task What_was_read_ahead_is_handled_when_the_handler_returns(Transport transport)
     {
@@ -195,6 +243,15 @@ public sealed class BusyHandlerTests
             return condition();
         });
 
+    private async Task AdvanceSecondsAsync(int seconds)
+    {
+        for (int i = 0; i < seconds; i++)
+        {
+            _time.Advance(Second);
+            await Task.Delay(20); // for the loop, which reads
+        }
+    }
+
     private static async Task ScribbleAsync(Transport transport)
     {
         var inbox = new Inbox();
@@ -207,6 +264,58 @@ public sealed class BusyHandlerTests
                 await client.SendAsync(Registries.Name, other);
             for (int j = 0; j < 20; j++)
                 await inbox.NextAsync();
+        }
+    }
+
+    /// <summary>A handler that takes its time, whatever its token says, with more behind it than may be read ahead.</summary>
+    private sealed class FullScene : IAsyncDisposable
+    {
+        private readonly TaskCompletionSource _entered = new();
+        private readonly PeerPair _pair;
+
+        private FullScene(Transport transport, WatchedTime time)
+        {
+            var packet = Packet.Create(async (data, context) =>
+            {
+                if (data is 1L)
+                {
+                    _entered.TrySetResult();
+                    await Release.Task;
+                }
+
+                await Seen.Packet.OnReceiveAsync(data, context);
+            });
+            PeerOptions options = HeartbeatsOnly(time) with { MaxReadAheadBytes = 100_000 };
+            _pair = new PeerPair(transport, Registries.Server(packet), Registries.Client(Registries.Sink()), options);
+        }
+
+        public TaskCompletionSource Release { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public Inbox Seen { get; } = new();
+
+        public RawEnd Raw { get; private set; } = null!;
+
+        public Connection Connection { get; private set; } = null!;
+
+        /// <param name="transport">Between the two.</param>
+        /// <param name="time">The server's clock.</param>
+        /// <param name="farewell">What comes before the rest, behind the packet that is handled.</param>
+        public static async Task<FullScene> BeginAsync(Transport transport, WatchedTime time, byte[] farewell)
+        {
+            var scene = new FullScene(transport, time);
+            scene.Raw = await RawEnd.ConnectAsync(scene._pair);
+            scene.Connection = await scene._pair.NextMadeAsync();
+            byte[] large = RawEnd.Frame(17, [0xc6, 0, 1, 0x80, 0, .. new byte[0x18000]]);
+            byte[] unread = RawEnd.Frame(17, [0xc5, 0x40, 0, .. new byte[0x4000]]); // with room in the system: an end comes no sooner than what is before it
+            await scene.Raw.WriteAsync([.. RawEnd.Frame(17, 1), .. farewell, .. large, .. unread]);
+            await scene._entered.Task.Soon();
+            return scene;
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await Raw.DisposeAsync();
+            await _pair.DisposeAsync();
         }
     }
 }
