@@ -262,7 +262,7 @@ public sealed class Connection : IBufferOwner, ISendQueueOwner, IObjectBudget
     }
 
     /// <summary>The connection's number and other end.</summary>
-    public override string ToString() => $"connection {Id} to {PrintableText.Of(RemoteEndPoint) ?? "an unnamed end"}";
+    public override string ToString() => $"connection {Id} to {PrintableText.Of(RemoteEndPoint)}";
 
     /// <summary>How it ends, once that is decided.</summary>
     internal ref CloseDecision Decision => ref _decision;

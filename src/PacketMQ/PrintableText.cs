@@ -7,8 +7,11 @@ namespace PacketMQ;
 /// <summary>Makes text that a peer chose safe to print: no control characters, no escape sequences, bounded in length.</summary>
 internal static class PrintableText
 {
-    /// <summary>An address, to be printed: a client chooses the path that its end of a Unix domain socket is bound to.</summary>
-    public static string? Of(EndPoint? endPoint) => endPoint?.ToString() is { } text ? Escape(text) : null;
+    /// <summary>
+    /// An address, to be printed: a client chooses the path that its end of a Unix domain socket is bound to. Most have none there, and an attached
+    /// stream has no address at all.
+    /// </summary>
+    public static string Of(EndPoint? endPoint) => endPoint?.ToString() is { Length: > 0 } text ? Escape(text) : "an unnamed end";
 
     /// <summary>Escapes whatever is not printable ASCII as <c>\xNN</c> or <c>\uNNNN</c> and cuts the result off.</summary>
     /// <param name="text">Any text.</param>

@@ -1,3 +1,6 @@
+using System.Net;
+using System.Net.Sockets;
+
 namespace PacketMQ.Tests;
 
 public sealed class PrintableTextTests
@@ -13,5 +16,15 @@ public sealed class PrintableTextTests
     {
         Assert.Equal(new string('x', 256), PrintableText.Escape(new string('x', 256)));
         Assert.Equal(new string('x', 256) + "...", PrintableText.Escape(new string('x', 257)));
+    }
+
+    [Fact]
+    public void An_end_without_a_name_is_called_so()
+    {
+        Assert.Equal("an unnamed end", PrintableText.Of(null));
+        EndPoint unbound = new UnixDomainSocketEndPoint("/tmp/any").Create(new SocketAddress(AddressFamily.Unix, 2)); // as the system tells of it
+        Assert.Equal("an unnamed end", PrintableText.Of(unbound));
+        Assert.Equal("127.0.0.1:5", PrintableText.Of(new IPEndPoint(IPAddress.Loopback, 5)));
+        Assert.Equal("/tmp/\\x1b[31m", PrintableText.Of(new UnixDomainSocketEndPoint("/tmp/\u001b[31m")));
     }
 }

@@ -23,16 +23,16 @@ internal static partial class ConnectionLog
     public const int PeerFaultId = 117;
 
     [LoggerMessage(100, LogLevel.Debug, "Connection {ConnectionId} to {RemoteEndPoint} begins.")]
-    public static partial void Begins(ILogger logger, long connectionId, string? remoteEndPoint);
+    public static partial void Begins(ILogger logger, long connectionId, string remoteEndPoint);
 
     [LoggerMessage(MadeId, LogLevel.Information, "Connection {ConnectionId} to {RemoteEndPoint} is made.")]
-    public static partial void Made(ILogger logger, long connectionId, string? remoteEndPoint);
+    public static partial void Made(ILogger logger, long connectionId, string remoteEndPoint);
 
     [LoggerMessage(EndedId, LogLevel.Information, "Connection {ConnectionId} ended: {CloseInfo}")]
     public static partial void Ended(ILogger logger, long connectionId, CloseInfo closeInfo);
 
     [LoggerMessage(RefusedId, LogLevel.Warning, "Connection {ConnectionId} to {RemoteEndPoint} was refused in the handshake: {CloseInfo}")]
-    public static partial void Refused(ILogger logger, long connectionId, string? remoteEndPoint, CloseInfo closeInfo);
+    public static partial void Refused(ILogger logger, long connectionId, string remoteEndPoint, CloseInfo closeInfo);
 
     [LoggerMessage(ViolatedId, LogLevel.Warning, "Connection {ConnectionId} ended because the other side broke the protocol: {CloseInfo}")]
     public static partial void Violated(ILogger logger, long connectionId, CloseInfo closeInfo);
@@ -56,7 +56,7 @@ internal static partial class ConnectionLog
     public static partial void Repeated(ILogger logger, LogLevel level, int count, int repeatedEventId, string kind);
 
     [LoggerMessage(TurnedAwayId, LogLevel.Warning, "A connection from {RemoteEndPoint} was turned away. {Cause}")]
-    public static partial void TurnedAway(ILogger logger, string? remoteEndPoint, string cause);
+    public static partial void TurnedAway(ILogger logger, string remoteEndPoint, string cause);
 
     [LoggerMessage(BuffersFullId, LogLevel.Warning, "All connections together buffer more than {MaxBytes} bytes: {Count} that hold the most are closed.")]
     public static partial void BuffersFull(ILogger logger, long maxBytes, int count);
